@@ -1,0 +1,109 @@
+//! Text from the manifest or the server, made harmless for the place it is shown in.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// `text` on one line, without anything that drives a terminal or reorders what stands around it.
+///
+/// Control characters (C0, DEL, C1), line separators and the bidirectional controls are written as escapes.
+pub fn for_terminal(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(drives_terminal) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        match character {
+            '\n' => safe.push_str("\\n"),
+            '\r' => safe.push_str("\\r"),
+            '\t' => safe.push_str("\\t"),
+            odd if drives_terminal(odd) => {
+                write!(safe, "\\u{{{:x}}}", u32::from(odd)).expect("writing to a string cannot fail");
+            }
+            plain => safe.push(plain),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// [`for_terminal`], cut to at most `most` characters with `…` where something is missing.
+pub fn excerpt(text: &str, most: usize) -> String {
+    let mut characters = text.chars();
+    let head: String = characters.by_ref().take(most).collect();
+    let mut safe = for_terminal(&head).into_owned();
+    if characters.next().is_some() {
+        safe.push('…');
+    }
+    safe
+}
+
+/// A cell for CSV or TSV that no spreadsheet takes for a formula: one `'` goes before text that begins with
+/// `=`, `+`, `-`, `@`, tab or return (or with `'` before one of them). Plain numbers stay as they are.
+///
+/// [`from_spreadsheet`] undoes it, so that a results file is as good a manifest as the one it came from.
+pub fn for_spreadsheet(cell: &str) -> Cow<'_, str> {
+    if looks_like_formula(cell) && cell.parse::<f64>().is_err() {
+        Cow::Owned(format!("'{cell}"))
+    } else {
+        Cow::Borrowed(cell)
+    }
+}
+
+/// The cell behind [`for_spreadsheet`]'s. Only for files known to be written by it.
+pub fn from_spreadsheet(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if looks_like_formula(rest) => rest,
+        _ => cell,
+    }
+}
+
+fn looks_like_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'')
+        .starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+fn drives_terminal(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn terminal_text_cannot_leave_its_line_or_change_colours() {
+        assert_eq!(
+            for_terminal("a\u{1b}[31mred\r\nb\u{9b}x"),
+            "a\\u{1b}[31mred\\r\\nb\\u{9b}x"
+        );
+        assert_eq!(for_terminal("safe \u{202e}txt.exe"), "safe \\u{202e}txt.exe");
+        assert_eq!(for_terminal("一只小船 🛶"), "一只小船 🛶");
+    }
+
+    #[test]
+    fn an_excerpt_says_that_it_is_one() {
+        assert_eq!(excerpt("abcdef", 3), "abc…");
+        assert_eq!(excerpt("abc", 3), "abc");
+    }
+
+    #[test]
+    fn formulas_are_defused_and_numbers_left_alone() {
+        assert_eq!(for_spreadsheet("=HYPERLINK(\"x\")"), "'=HYPERLINK(\"x\")");
+        assert_eq!(for_spreadsheet("@cmd"), "'@cmd");
+        assert_eq!(for_spreadsheet("-5"), "-5");
+        assert_eq!(for_spreadsheet("a=b"), "a=b");
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_survives_being_defused(cell in "['=+@\\-\\ta-z0-9]{0,8}") {
+            let defused = for_spreadsheet(&cell);
+            prop_assert_eq!(from_spreadsheet(&defused), cell.as_str());
+            prop_assert!(!defused.starts_with(['=', '@', '\t', '\r']));
+        }
+    }
+}

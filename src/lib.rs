@@ -1,0 +1,31 @@
+//! hailuo-batch turns every row of a manifest into a Hailuo 2.3 video through Kie.ai's job API, at exactly the
+//! speed the account allows, never paying for a row twice and never losing a task id.
+//!
+//! Data flows one way, and so do imports:
+//!
+//! ```text
+//! main → cli → { dispatch  results  view  sandbox } → { manifest  kie  ledger } → leaf types
+//! ```
+//!
+//! Modules side by side do not know each other: they meet in [`cli`].
+
+// Leaf types: values without I/O, shared by every layer.
+pub mod clock;
+pub mod escape;
+pub mod rate;
+pub mod row;
+
+pub mod job;
+
+// The world: the file, the API, the durable record.
+pub mod kie;
+pub mod ledger;
+pub mod manifest;
+
+// The work.
+pub mod dispatch;
+pub mod results;
+pub mod sandbox;
+pub mod view;
+
+pub mod cli;

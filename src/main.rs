@@ -1,0 +1,2 @@
+//! The command line: see the library for what it does.
+fn main() {}
