@@ -1,0 +1,285 @@
+//! Looking at a ledger without changing it, also while a run works on it.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+
+use crate::clock::UnixMillis;
+use crate::ledger::LedgerError;
+use crate::ledger::store::connect;
+use crate::row::{RowState, Submission};
+
+/// A row of the manifest and what the ledger knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRow<'r> {
+    /// The ledger's number; `None` for an invalid row.
+    pub row_id: Option<i64>,
+    /// Place in the manifest, from 1.
+    pub number: u32,
+    /// Line of the file.
+    pub line: u32,
+    /// The manifest's own id.
+    pub id: Option<&'r str>,
+    /// The user's cells, JSON.
+    pub cells: &'r str,
+    /// Where it stands.
+    pub state: RowState,
+    /// Why it is invalid.
+    pub problem: Option<&'r str>,
+    /// The task.
+    pub task_id: Option<&'r str>,
+    /// The last trouble's code.
+    pub error_code: Option<&'r str>,
+    /// The last trouble's text.
+    pub error_message: Option<&'r str>,
+    /// Requests made for it.
+    pub attempts: u32,
+    /// When the API accepted it.
+    pub submitted_at: Option<UnixMillis>,
+    /// When its task ended.
+    pub completed_at: Option<UnixMillis>,
+    /// What the task cost.
+    pub credits: Option<f64>,
+    /// The video's address.
+    pub video_url: Option<&'r str>,
+    /// The video on disk.
+    pub video_file: Option<&'r str>,
+}
+
+/// One request, as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRow {
+    /// When its intent was committed.
+    pub began_at: UnixMillis,
+    /// When its answer came.
+    pub answered_at: Option<UnixMillis>,
+    /// accepted, again, rejected, unknown; `None` while in flight.
+    pub result: Option<String>,
+    /// HTTP status.
+    pub http_status: Option<u16>,
+    /// The API's code or our word.
+    pub code: Option<String>,
+    /// The text.
+    pub message: Option<String>,
+    /// The task id it brought.
+    pub task_id: Option<String>,
+    /// Credits it cost, if it was taken.
+    pub cost: Option<f64>,
+}
+
+/// A read-only connection of its own.
+pub struct Reader {
+    connection: Connection,
+    path: std::path::PathBuf,
+}
+
+impl Reader {
+    /// Opens the ledger for looking. Needs no lock and writes nothing.
+    pub fn open(path: &Path) -> Result<Reader, LedgerError> {
+        if !path
+            .try_exists()
+            .map_err(|source| LedgerError::io(path, "open", source))?
+        {
+            return Err(LedgerError::Missing { path: path.to_owned() });
+        }
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error| match &error {
+            // In a folder we may not write to, the log's index cannot be made; a closed ledger needs none.
+            LedgerError::Sqlite { .. } => {
+                let uri = format!("file:{}?immutable=1", percent_encoded(path));
+                connect_uri(path, &uri)
+            }
+            _ => Err(error),
+        })?;
+        Ok(Reader {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    /// How many rows of the manifest stand in each state.
+    pub fn counts(&self) -> Result<Vec<(RowState, u64)>, LedgerError> {
+        let read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT coalesce(r.state, 'invalid'), count(*) FROM manifest m LEFT JOIN rows r USING (row_id) GROUP BY 1",
+            )?;
+            let rows = statement.query_map([], |row| Ok((state_of(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Every row of the manifest in its order, as of one moment; stops at the first error of `visit`.
+    pub fn for_each_row<E: From<LedgerError>>(
+        &self,
+        visit: impl FnMut(&StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit(
+            "FROM manifest m LEFT JOIN rows r USING (row_id) ORDER BY m.number",
+            visit,
+        )
+    }
+
+    /// Every row whose fate is unknown, those that left the manifest included (with number and line 0), in the
+    /// manifest's order.
+    pub fn for_each_unknown<E: From<LedgerError>>(
+        &self,
+        visit: impl FnMut(&StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit(
+            "FROM rows r LEFT JOIN manifest m USING (row_id) WHERE r.state IN ('unknown', 'sending')
+             ORDER BY m.number IS NULL, m.number, r.row_id",
+            visit,
+        )
+    }
+
+    /// What was or would be sent for a row.
+    pub fn submission(&self, row_id: i64) -> Result<Option<Submission<'static>>, LedgerError> {
+        let text: Option<String> = self
+            .connection
+            .query_row("SELECT submission FROM rows WHERE row_id = ?1", [row_id], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(|source| self.failed(source))?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// The requests made for a row, in order.
+    pub fn attempts(&self, row_id: i64) -> Result<Vec<AttemptRow>, LedgerError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(
+                "SELECT began_at, answered_at, result, http_status, code, message, task_id, cost
+                 FROM attempts WHERE row_id = ?1 ORDER BY attempt_id",
+            )?;
+            let rows = statement.query_map([row_id], |row| {
+                Ok(AttemptRow {
+                    began_at: UnixMillis(row.get(0)?),
+                    answered_at: row.get::<_, Option<i64>>(1)?.map(UnixMillis),
+                    result: row.get(2)?,
+                    http_status: row.get(3)?,
+                    code: row.get(4)?,
+                    message: row.get(5)?,
+                    task_id: row.get(6)?,
+                    cost: row.get(7)?,
+                })
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Credits of every request that was taken or may have been: what a budget has to count. The second figure counts
+    /// requests whose price was unknown.
+    pub fn spent(&self) -> Result<(f64, u64), LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT coalesce(sum(cost), 0.0), count(*) - count(cost) FROM attempts
+                 WHERE result IS NULL OR result IN ('accepted', 'unknown')",
+                [],
+                |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
+            )
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Code and message of the last run's halt, if it was halted.
+    pub fn last_halt(&self) -> Result<Option<(String, String)>, LedgerError> {
+        let last: Option<(Option<String>, Option<String>)> = self
+            .connection
+            .query_row(
+                "SELECT halted_code, halted_message FROM runs ORDER BY run_id DESC LIMIT 1",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()
+            .map_err(|source| self.failed(source))?;
+        Ok(match last {
+            Some((Some(code), message)) => Some((code, message.unwrap_or_default())),
+            _ => None,
+        })
+    }
+
+    /// A note kept under `name`.
+    pub fn meta(&self, name: &str) -> Result<Option<String>, LedgerError> {
+        self.connection
+            .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
+            .optional()
+            .map_err(|source| self.failed(source))
+    }
+
+    fn visit<E: From<LedgerError>>(
+        &self,
+        from: &str,
+        mut visit: impl FnMut(&StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = |source| E::from(self.failed(source));
+        let sql = format!(
+            "SELECT r.row_id, coalesce(m.number, 0), coalesce(m.line, 0), r.id, coalesce(m.cells, '[]'),
+                    coalesce(r.state, 'invalid'), m.problem, r.task_id, r.error_code, r.error_message,
+                    coalesce(r.attempts, 0), r.submitted_at, r.completed_at, r.credits, r.video_url, r.video_file {from}"
+        );
+        let mut statement = self.connection.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let stored = stored_row(row).map_err(failed)?;
+            visit(&stored)?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> LedgerError {
+        LedgerError::sqlite(&self.path, "read", source)
+    }
+}
+
+fn stored_row<'r>(row: &'r Row<'_>) -> rusqlite::Result<StoredRow<'r>> {
+    let text = |index| -> rusqlite::Result<Option<&'r str>> { Ok(row.get_ref(index)?.as_str_or_null()?) };
+    Ok(StoredRow {
+        row_id: row.get(0)?,
+        number: row.get(1)?,
+        line: row.get(2)?,
+        id: text(3)?,
+        cells: text(4)?.unwrap_or_default(),
+        state: state_of(row, 5)?,
+        problem: text(6)?,
+        task_id: text(7)?,
+        error_code: text(8)?,
+        error_message: text(9)?,
+        attempts: row.get(10)?,
+        submitted_at: row.get::<_, Option<i64>>(11)?.map(UnixMillis),
+        completed_at: row.get::<_, Option<i64>>(12)?.map(UnixMillis),
+        credits: row.get(13)?,
+        video_url: text(14)?,
+        video_file: text(15)?,
+    })
+}
+
+fn state_of(row: &Row<'_>, index: usize) -> rusqlite::Result<RowState> {
+    row.get_ref(index)?
+        .as_str()?
+        .parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
+}
+
+fn connect_uri(path: &Path, uri: &str) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(uri, flags).map_err(|source| LedgerError::sqlite(path, "open", source))?;
+    crate::ledger::schema::check(&connection, path)?;
+    Ok(connection)
+}
+
+/// A path as SQLite's URIs want it.
+fn percent_encoded(path: &Path) -> String {
+    use std::fmt::Write;
+    use std::os::unix::ffi::OsStrExt;
+    path.as_os_str()
+        .as_bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => text.push(char::from(*byte)),
+                other => write!(text, "%{other:02x}").expect("writing to a string cannot fail"),
+            }
+            text
+        })
+}

@@ -1,0 +1,368 @@
+//! The ledger as dispatch and the commands use it, on real files.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::clock::{UnixMillis, Wall};
+use crate::ledger::{
+    AttemptId, AttemptResult, Decision, Ending, ImportRow, ImportStats, Intent, Ledger, LedgerError, Reader, Realm,
+    Requeue, Settled, Store,
+};
+use crate::row::{ClipLength, Resolution, RowKey, RowState, Submission, TaskId, Token};
+
+/// A ledger in a folder of its own, and the manifest it is fed.
+struct Batch {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+/// One line of a manifest: its id and its prompt; an empty prompt is invalid.
+type Line = (Option<&'static str>, &'static str);
+
+impl Batch {
+    fn new() -> Batch {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shots.csv.ledger");
+        Batch { _folder: folder, path }
+    }
+
+    fn store(&self) -> Store {
+        Store::open(&self.path, Realm::Api).unwrap()
+    }
+
+    fn import(&self, lines: &[Line]) -> ImportStats {
+        self.import_with(lines, Requeue::default())
+    }
+
+    fn import_with(&self, lines: &[Line], requeue: Requeue) -> ImportStats {
+        let mut store = self.store();
+        let mut import = store.import(requeue, lines.iter().any(|(id, _)| id.is_some())).unwrap();
+        for (index, (id, prompt)) in lines.iter().enumerate() {
+            let submission = submission(prompt);
+            let copies = lines[..index]
+                .iter()
+                .filter(|line| line.0.is_none() && line.1 == *prompt)
+                .count();
+            let key = match id {
+                Some(id) => Some(RowKey::of_id(id)),
+                None if prompt.is_empty() => None,
+                None => Some(RowKey::of_content(submission.content(), copies as u32)),
+            };
+            let number = index as u32 + 1;
+            let valid = !prompt.is_empty();
+            let row = ImportRow {
+                number,
+                line: number + 1,
+                id: *id,
+                key,
+                submission: valid.then_some(&submission),
+                cells: "[]",
+                problem: (!valid).then_some("`prompt` is blank"),
+            };
+            import.row(&row).unwrap();
+        }
+        import.finish(&[]).unwrap()
+    }
+
+    /// Runs every queued row to `result`.
+    async fn answer_all(&self, result: AttemptResult) -> Vec<u32> {
+        let mut store = self.store();
+        let run = store.begin_run(Wall::System).unwrap();
+        let (writer, thread) = store.into_writer(run).unwrap();
+        let mut sent = Vec::new();
+        for (index, row) in writer.queued(0, 1_000).await.unwrap().into_iter().enumerate() {
+            let attempt = writer.begin(intent(row.row_id)).await.unwrap();
+            let result = match &result {
+                AttemptResult::Accepted(id) => AttemptResult::Accepted(task(&format!("{id}-{}-{index}", attempt.0))),
+                other => other.clone(),
+            };
+            writer.finish(ending(row.row_id, attempt, result)).await.unwrap();
+            sent.push(row.number);
+        }
+        drop(writer);
+        thread.join().unwrap();
+        sent
+    }
+
+    fn states(&self) -> Vec<RowState> {
+        let mut states = Vec::new();
+        Reader::open(&self.path)
+            .unwrap()
+            .for_each_row(|row| {
+                states.push(row.state);
+                Ok::<_, LedgerError>(())
+            })
+            .unwrap();
+        states
+    }
+}
+
+fn submission(prompt: &str) -> Submission<'static> {
+    Submission {
+        prompt: prompt.to_owned().into(),
+        image_url: "https://img.example.org/a.png".into(),
+        length: ClipLength::Six,
+        resolution: Resolution::P768,
+        nsfw_checker: None,
+        callback_url: None,
+    }
+}
+
+fn task(id: &str) -> TaskId {
+    TaskId::new(id).unwrap()
+}
+
+fn intent(row_id: i64) -> Intent {
+    Intent {
+        row_id,
+        token: Token([1; 16]),
+        at: UnixMillis(1_000),
+        cost: Some(30.0),
+    }
+}
+
+fn ending(row_id: i64, attempt: AttemptId, result: AttemptResult) -> Ending {
+    let (code, message) = match &result {
+        AttemptResult::Rejected => ("422", "Invalid parameter"),
+        AttemptResult::Unknown | AttemptResult::UnknownResubmitted => ("timeout", "no answer"),
+        _ => ("", ""),
+    };
+    Ending {
+        row_id,
+        attempt,
+        at: UnixMillis(2_000),
+        result,
+        http_status: Some(200),
+        code: code.into(),
+        message: message.into(),
+        pause_until: None,
+    }
+}
+
+fn accepted() -> AttemptResult {
+    AttemptResult::Accepted(task("t"))
+}
+
+const A: Line = (None, "a boat");
+const B: Line = (None, "a bird");
+const C: Line = (None, "a bell");
+
+#[tokio::test]
+async fn an_edited_manifest_sends_only_what_is_new() {
+    let batch = Batch::new();
+    assert_eq!(batch.import(&[A, B]).new, 2);
+    assert_eq!(batch.answer_all(accepted()).await, [1, 2]);
+    // Inserted at the top, sorted, one deleted and one doubled: what is known stays known.
+    for lines in [&[C, A, B][..], &[B, A, C], &[C, B], &[C, B, B, A]] {
+        batch.import(lines);
+    }
+    assert_eq!(
+        batch.answer_all(accepted()).await,
+        [1, 3],
+        "the new bell and the second bird"
+    );
+    let stats = batch.import(&[C]);
+    assert_eq!((stats.new, stats.gone), (0, 3));
+    assert_eq!(batch.answer_all(accepted()).await, [0u32; 0]);
+}
+
+#[tokio::test]
+async fn a_changed_row_is_sent_again_only_if_it_was_never_taken_or_the_user_says_so() {
+    let batch = Batch::new();
+    batch.import(&[(Some("1"), "a boat"), (Some("2"), "a bird")]);
+    batch.answer_all(accepted()).await;
+    let stats = batch.import(&[(Some("1"), "a ship"), (Some("2"), "a bird")]);
+    assert_eq!((stats.changed, stats.changed_places[0].id.as_deref()), (1, Some("1")));
+    assert!(batch.answer_all(accepted()).await.is_empty());
+
+    let resubmit = Requeue {
+        resubmit_changed: true,
+        ..Requeue::default()
+    };
+    let stats = batch.import_with(&[(Some("1"), "a ship"), (Some("2"), "a bird")], resubmit);
+    assert_eq!((stats.changed, stats.edited), (0, 1));
+    assert_eq!(batch.answer_all(AttemptResult::Rejected).await, [1]);
+
+    let stats = batch.import(&[(Some("1"), "a ferry"), (Some("2"), "")]);
+    assert_eq!(
+        (stats.edited, stats.changed),
+        (1, 1),
+        "the refused row goes again, the paid one is only reported"
+    );
+    assert_eq!(batch.answer_all(accepted()).await, [1]);
+    assert_eq!(batch.states(), [RowState::Accepted, RowState::Accepted]);
+}
+
+#[tokio::test]
+async fn gaining_or_losing_the_id_column_pays_for_nothing_again() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    batch.answer_all(accepted()).await;
+    assert_eq!(
+        batch
+            .import(&[(Some("x"), A.1), (Some("y"), B.1), (Some("z"), C.1)])
+            .new,
+        1
+    );
+    assert_eq!(batch.answer_all(accepted()).await, [3]);
+    assert_eq!(batch.import(&[A, B, C]).new, 0);
+}
+
+#[tokio::test]
+async fn rejected_rows_are_retried_by_code_and_dropped_ones_only_by_name() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    batch.answer_all(AttemptResult::Rejected).await;
+    let retry = |codes: &[&str]| Requeue {
+        retry_rejected: Some(codes.iter().map(|code| (*code).to_owned()).collect()),
+        ..Requeue::default()
+    };
+    assert_eq!(batch.import_with(&[A, B], retry(&["500"])).requeued, 0);
+    assert_eq!(batch.import_with(&[A, B], retry(&["422"])).requeued, 2);
+    batch.answer_all(AttemptResult::Unknown).await;
+    assert_eq!(
+        batch.store().settle(1, &Decision::Drop, UnixMillis(0)).unwrap(),
+        Settled::Now(RowState::Rejected)
+    );
+    assert_eq!(
+        batch.import_with(&[A, B], retry(&[])).requeued,
+        0,
+        "a dropped row may have been taken"
+    );
+    let stats = batch.import(&[(None, "a boat"), B]);
+    assert_eq!(stats.edited, 0);
+    assert_eq!(batch.import_with(&[A, B], retry(&["dropped"])).requeued, 1);
+}
+
+#[tokio::test]
+async fn unknown_rows_wait_for_a_decision() {
+    let batch = Batch::new();
+    batch.import(&[A, B, C]);
+    batch.answer_all(AttemptResult::Unknown).await;
+    batch.import(&[A, B, C]);
+    assert!(batch.answer_all(accepted()).await.is_empty());
+    let mut store = batch.store();
+    let mut settle = |row_id, decision| store.settle(row_id, &decision, UnixMillis(5)).unwrap();
+    assert_eq!(
+        settle(1, Decision::Accept(task("found"))),
+        Settled::Now(RowState::Accepted)
+    );
+    assert_eq!(settle(1, Decision::Resubmit), Settled::NotUnknown(RowState::Accepted));
+    assert_eq!(settle(2, Decision::Accept(task("found"))), Settled::TaskIdTaken);
+    assert_eq!(settle(2, Decision::Resubmit), Settled::Now(RowState::Queued));
+    assert_eq!(settle(9, Decision::Drop), Settled::NoSuchRow);
+    drop(store);
+    assert_eq!(batch.answer_all(accepted()).await, [2]);
+    let resubmit = Requeue {
+        resubmit_unknown: true,
+        ..Requeue::default()
+    };
+    assert_eq!(batch.import_with(&[A, B, C], resubmit).requeued, 1);
+}
+
+#[tokio::test]
+async fn a_row_left_sending_becomes_unknown_and_still_counts_as_spent() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System).unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    writer.begin(intent(1)).await.unwrap();
+    drop(writer);
+    let mut store = thread.join().unwrap();
+    let recovered = store.recover(UnixMillis(9_000)).unwrap();
+    assert_eq!((recovered.left_sending, recovered.from_reserve), (1, 0));
+    assert_eq!(store.last_attempts(20).unwrap()[0].answered_at, None);
+    drop(store);
+    assert_eq!(batch.states(), [RowState::Unknown, RowState::Queued]);
+    let reader = Reader::open(&batch.path).unwrap();
+    assert_eq!(reader.spent().unwrap(), (30.0, 0));
+    assert_eq!(reader.attempts(1).unwrap()[0].result.as_deref(), Some("unknown"));
+}
+
+#[tokio::test]
+async fn a_task_id_that_cannot_be_committed_is_in_the_reserve_and_the_next_run_has_it() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System).unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    let attempt = writer.begin(intent(1)).await.unwrap();
+    break_attempts(&batch.path);
+    let finish = writer
+        .finish(ending(1, attempt, AttemptResult::Accepted(task("precious"))))
+        .await;
+    assert!(matches!(finish, Err(LedgerError::Sqlite { .. })), "{finish:?}");
+    assert!(
+        writer.begin(intent(2)).await.is_err(),
+        "after an error nothing more begins"
+    );
+    drop(writer);
+    drop(thread.join().unwrap());
+    mend_attempts(&batch.path);
+
+    let mut store = batch.store();
+    assert_eq!(store.recover(UnixMillis(9_000)).unwrap().from_reserve, 1);
+    assert_eq!(store.recover(UnixMillis(9_000)).unwrap().from_reserve, 0);
+    drop(store);
+    assert_eq!(batch.states(), [RowState::Accepted, RowState::Queued]);
+}
+
+#[tokio::test]
+async fn a_step_that_the_ledger_does_not_expect_stops_it() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System).unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    writer.begin(intent(1)).await.unwrap();
+    assert!(matches!(
+        writer.begin(intent(1)).await,
+        Err(LedgerError::Conflict { row_id: 1, .. })
+    ));
+    drop(writer);
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn many_rows_share_one_commit() {
+    let batch = Batch::new();
+    let lines: Vec<Line> = (0..200)
+        .map(|n| (Some(&*Box::leak(format!("{n}").into_boxed_str())), "a boat"))
+        .collect();
+    batch.import(&lines);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System).unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    let begins = (1..=200).map(|row_id| {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.begin(intent(row_id)).await.unwrap() })
+    });
+    let mut attempts = Vec::new();
+    for begin in begins.collect::<Vec<_>>() {
+        attempts.push(begin.await.unwrap());
+    }
+    attempts.sort();
+    attempts.dedup();
+    assert_eq!(attempts.len(), 200);
+    drop(writer);
+    thread.join().unwrap();
+    assert!(batch.states().iter().all(|state| *state == RowState::Sending));
+}
+
+/// Makes every write to the attempts fail, as a full disk would.
+fn break_attempts(ledger: &Path) {
+    Connection::open(ledger)
+        .unwrap()
+        .execute_batch("CREATE TRIGGER full BEFORE UPDATE ON attempts BEGIN SELECT RAISE(ABORT, 'full'); END")
+        .unwrap();
+}
+
+fn mend_attempts(ledger: &Path) {
+    Connection::open(ledger)
+        .unwrap()
+        .execute_batch("DROP TRIGGER full")
+        .unwrap();
+}

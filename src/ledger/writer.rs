@@ -1,0 +1,312 @@
+//! The ledger during a run: one thread owns the file and groups the steps of many rows into one commit, so that they
+//! share one sync of the disk.
+//!
+//! While a commit waits for the disk, the next steps gather in the channel; that alone sizes the groups. A step's
+//! future returns only when the commit that holds it has returned. After any error the thread refuses every further
+//! step, so that nothing more is sent; task ids that come in then go to the reserve file.
+
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Transaction, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::ledger::reserve::{Orphan, Reserve};
+use crate::ledger::state::{Event, next};
+use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow, Store};
+use crate::row::{RowState, Submission};
+
+/// Most steps in one commit: bounds how long a step waits for its neighbours.
+const GROUP: usize = 512;
+
+/// A handle to the thread; clones share it. When the last one is dropped the thread ends.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    steps: mpsc::Sender<Step>,
+}
+
+enum Step {
+    Queued {
+        after: u32,
+        most: usize,
+        reply: Reply<Vec<QueuedRow>>,
+    },
+    Begin {
+        intent: Intent,
+        reply: Reply<AttemptId>,
+    },
+    Finish {
+        ending: Ending,
+        reply: Reply<()>,
+    },
+}
+
+type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+impl Store {
+    /// Hands the ledger to a thread of its own for the run `run_id`. Join the thread to get it back.
+    pub fn into_writer(self, run_id: i64) -> Result<(Writer, JoinHandle<Store>), LedgerError> {
+        let reserve =
+            Reserve::open(&self.path).map_err(|source| LedgerError::io(&self.path, "open the reserve of", source))?;
+        // As many as a run may have in flight, twice: a full channel only means that senders wait.
+        let (steps, inbox) = mpsc::channel(2048);
+        let path = self.path.clone();
+        let thread = thread::Builder::new()
+            .name("ledger".into())
+            .spawn(move || {
+                Thread {
+                    store: self,
+                    run_id,
+                    reserve,
+                    failed: None,
+                }
+                .run(inbox)
+            })
+            .map_err(|source| LedgerError::io(&path, "start the writer of", source))?;
+        Ok((Writer { steps }, thread))
+    }
+}
+
+impl Writer {
+    async fn ask<T>(&self, step: impl FnOnce(Reply<T>) -> Step) -> Result<T, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.steps.send(step(reply)).await.map_err(|_| LedgerError::Stopped)?;
+        answer.await.map_err(|_| LedgerError::Stopped)?
+    }
+}
+
+impl Ledger for Writer {
+    async fn queued(&self, after: u32, most: usize) -> Result<Vec<QueuedRow>, LedgerError> {
+        self.ask(|reply| Step::Queued { after, most, reply }).await
+    }
+
+    async fn begin(&self, intent: Intent) -> Result<AttemptId, LedgerError> {
+        self.ask(|reply| Step::Begin { intent, reply }).await
+    }
+
+    async fn finish(&self, ending: Ending) -> Result<(), LedgerError> {
+        self.ask(|reply| Step::Finish { ending, reply }).await
+    }
+}
+
+struct Thread {
+    store: Store,
+    run_id: i64,
+    reserve: Reserve,
+    /// The first error: from there on nothing is written to the ledger any more.
+    failed: Option<LedgerError>,
+}
+
+impl Thread {
+    fn run(mut self, mut inbox: mpsc::Receiver<Step>) -> Store {
+        let mut group = Vec::with_capacity(GROUP);
+        while inbox.blocking_recv_many(&mut group, GROUP) > 0 {
+            self.commit(&mut group);
+        }
+        self.store
+    }
+
+    /// Carries out a group of steps in one transaction and answers each when it is durable.
+    fn commit(&mut self, group: &mut Vec<Step>) {
+        let mut writes = Vec::with_capacity(group.len());
+        for step in group.drain(..) {
+            match step {
+                Step::Queued { after, most, reply } => {
+                    let rows = match &self.failed {
+                        Some(error) => Err(error.clone()),
+                        None => self.queued(after, most),
+                    };
+                    drop(reply.send(rows));
+                }
+                write => writes.push(write),
+            }
+        }
+        if writes.is_empty() {
+            return;
+        }
+        if self.failed.is_some() {
+            return self.refuse(writes);
+        }
+        match self.carry_out(&writes) {
+            Ok(begun) => {
+                let mut begun = begun.into_iter();
+                for step in writes {
+                    match step {
+                        Step::Begin { reply, .. } => drop(reply.send(begun.next().ok_or(LedgerError::Stopped))),
+                        Step::Finish { reply, .. } => drop(reply.send(Ok(()))),
+                        Step::Queued { .. } => {}
+                    }
+                }
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                self.refuse(writes);
+            }
+        }
+    }
+
+    /// One transaction with all of `steps` in it; returns the numbers of the attempts it began, in their order.
+    fn carry_out(&mut self, steps: &[Step]) -> Result<Vec<AttemptId>, LedgerError> {
+        let path = &self.store.path;
+        let failed = |source| LedgerError::sqlite(path, "write", source);
+        let transaction = self
+            .store
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let mut begun = Vec::new();
+        for step in steps {
+            match step {
+                Step::Begin { intent, .. } => {
+                    expect_row(intent.row_id, begin_row(&transaction, intent).map_err(failed)?)?;
+                    begun.push(begin_attempt(&transaction, self.run_id, intent).map_err(failed)?);
+                }
+                Step::Finish { ending, .. } => {
+                    let state = state_after(&ending.result)?;
+                    expect_row(ending.row_id, finish_row(&transaction, ending, state).map_err(failed)?)?;
+                    expect_row(ending.row_id, finish_attempt(&transaction, ending).map_err(failed)?)?;
+                }
+                Step::Queued { .. } => {}
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(begun)
+    }
+
+    /// Answers every step with the error that stopped the ledger; a task id among them goes to the reserve first.
+    fn refuse(&mut self, steps: Vec<Step>) {
+        let error = self.failed.clone().unwrap_or(LedgerError::Stopped);
+        for step in steps {
+            match step {
+                Step::Queued { reply, .. } => drop(reply.send(Err(error.clone()))),
+                Step::Begin { reply, .. } => drop(reply.send(Err(error.clone()))),
+                Step::Finish { ending, reply } => {
+                    if let AttemptResult::Accepted(task_id) = &ending.result {
+                        let orphan = Orphan {
+                            row_id: ending.row_id,
+                            attempt_id: ending.attempt.0,
+                            task_id: task_id.clone(),
+                            at: ending.at.0,
+                        };
+                        if let Err(source) = self.reserve.put(&orphan) {
+                            tracing::error!(%source, "the reserve file cannot be written either");
+                        }
+                    }
+                    drop(reply.send(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    fn queued(&self, after: u32, most: usize) -> Result<Vec<QueuedRow>, LedgerError> {
+        let read = || {
+            let mut statement = self.store.connection.prepare_cached(
+                "SELECT r.row_id, m.number, r.submission, r.tries FROM manifest m JOIN rows r USING (row_id)
+                 WHERE m.number > ?1 AND r.state = 'queued' ORDER BY m.number LIMIT ?2",
+            )?;
+            let rows = statement.query_map(params![after, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
+                let submission: Submission<'static> =
+                    serde_json::from_str(row.get_ref(2)?.as_str()?).map_err(|error| {
+                        rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error))
+                    })?;
+                Ok(QueuedRow {
+                    row_id: row.get(0)?,
+                    number: row.get(1)?,
+                    submission,
+                    tries: row.get(3)?,
+                })
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|source| self.store.failed("read", source))
+    }
+}
+
+/// Where the result of an attempt takes its row, by way of the state machine.
+fn state_after(result: &AttemptResult) -> Result<RowState, LedgerError> {
+    Ok(match result {
+        AttemptResult::Accepted(_) => next(RowState::Sending, Event::Accepted)?,
+        AttemptResult::Again { .. } => next(RowState::Sending, Event::Again)?,
+        AttemptResult::Rejected => next(RowState::Sending, Event::Rejected)?,
+        AttemptResult::Unknown => next(RowState::Sending, Event::Lost)?,
+        AttemptResult::UnknownResubmitted => next(next(RowState::Sending, Event::Lost)?, Event::Resubmitted)?,
+    })
+}
+
+/// Every step changes exactly one row: none means that somebody else did, and going on would be a guess.
+fn expect_row(row_id: i64, changed: usize) -> Result<(), LedgerError> {
+    match changed {
+        1 => Ok(()),
+        _ => Err(LedgerError::Conflict {
+            row_id,
+            detail: format!("a step changed {changed} records instead of one"),
+        }),
+    }
+}
+
+fn begin_row(transaction: &Transaction<'_>, intent: &Intent) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached(
+            "UPDATE rows SET state = 'sending', attempts = attempts + 1 WHERE row_id = ?1 AND state = 'queued'",
+        )?
+        .execute([intent.row_id])
+}
+
+fn begin_attempt(transaction: &Transaction<'_>, run_id: i64, intent: &Intent) -> rusqlite::Result<AttemptId> {
+    transaction
+        .prepare_cached("INSERT INTO attempts (row_id, run_id, token, cost, began_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .insert(params![intent.row_id, run_id, intent.token.0, intent.cost, intent.at.0])
+        .map(AttemptId)
+}
+
+fn finish_row(transaction: &Transaction<'_>, ending: &Ending, state: RowState) -> rusqlite::Result<usize> {
+    let (task_id, submitted_at) = match &ending.result {
+        AttemptResult::Accepted(task_id) => (Some(task_id.as_str()), Some(ending.at.0)),
+        _ => (None, None),
+    };
+    let counts = matches!(
+        ending.result,
+        AttemptResult::Again { counts: true } | AttemptResult::UnknownResubmitted
+    );
+    transaction
+        .prepare_cached(
+            "UPDATE rows SET state = ?2, task_id = ?3, submitted_at = ?4, error_code = ?5, error_message = ?6,
+                    tries = tries + ?7
+             WHERE row_id = ?1 AND state = 'sending'",
+        )?
+        .execute(params![
+            ending.row_id,
+            state.as_str(),
+            task_id,
+            submitted_at,
+            none_if_empty(&ending.code),
+            none_if_empty(&ending.message),
+            counts,
+        ])
+}
+
+fn finish_attempt(transaction: &Transaction<'_>, ending: &Ending) -> rusqlite::Result<usize> {
+    let task_id = match &ending.result {
+        AttemptResult::Accepted(task_id) => Some(task_id.as_str()),
+        _ => None,
+    };
+    transaction
+        .prepare_cached(
+            "UPDATE attempts SET answered_at = ?2, result = ?3, http_status = ?4, code = ?5, message = ?6, task_id = ?7,
+                    pause_until = ?8
+             WHERE attempt_id = ?1 AND result IS NULL",
+        )?
+        .execute(params![
+            ending.attempt.0,
+            ending.at.0,
+            ending.result.as_str(),
+            ending.http_status,
+            none_if_empty(&ending.code),
+            none_if_empty(&ending.message),
+            task_id,
+            ending.pause_until.map(|until| until.0),
+        ])
+}
+
+fn none_if_empty(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
