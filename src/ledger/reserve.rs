@@ -28,7 +28,7 @@ pub struct Orphan {
 
 /// Space set aside, in bytes: more than 300 lines, and a run has at most 1,024 requests in flight of which only those
 /// that end in the moment of the failure need a line.
-const SIZE: u64 = 64 * 1024;
+const SIZE: usize = 64 * 1024;
 
 /// The open reserve file of a run.
 #[derive(Debug)]
@@ -43,9 +43,9 @@ impl Reserve {
     pub(super) fn open(ledger: &Path) -> io::Result<Reserve> {
         let path = beside(ledger, "reserve");
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
-        if fallocate(&file, FallocateFlags::KEEP_SIZE, 0, SIZE).is_err() {
+        if fallocate(&file, FallocateFlags::KEEP_SIZE, 0, SIZE as u64).is_err() {
             // Not every file system can set space aside: then written zeros are the space, behind the first line.
-            file.write_all(&[0; SIZE as usize])?;
+            file.write_all(&[0; SIZE])?;
             file.sync_data()?;
             io::Seek::rewind(&mut file)?;
         }

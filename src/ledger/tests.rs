@@ -48,9 +48,9 @@ impl Batch {
             let key = match id {
                 Some(id) => Some(RowKey::of_id(id)),
                 None if prompt.is_empty() => None,
-                None => Some(RowKey::of_content(submission.content(), copies as u32)),
+                None => Some(RowKey::of_content(submission.content(), u32::try_from(copies).unwrap())),
             };
-            let number = index as u32 + 1;
+            let number = u32::try_from(index).unwrap() + 1;
             let valid = !prompt.is_empty();
             let row = ImportRow {
                 number,

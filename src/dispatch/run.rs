@@ -1,0 +1,522 @@
+//! The loop of a run: one owner of all that decides when the next request leaves.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::sync::watch::Receiver;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules};
+use crate::dispatch::config::DispatchConfig;
+use crate::dispatch::gate::{Change, Gate, GateConfig, Passage, WINDOWS_AFTER_429};
+use crate::dispatch::halt::Halt;
+use crate::dispatch::limiter::{Limiter, Wait};
+use crate::dispatch::retry::RetrySchedule;
+use crate::dispatch::watch::{Notice, Standing, Watch};
+use crate::kie::{Api, Effect, Outcome};
+use crate::ledger::{AttemptResult, Intent, Ledger, LedgerError, QueuedRow};
+use crate::rate::Rate;
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// What it did.
+    pub standing: Standing,
+    /// Why it halted, if it did.
+    pub halt: Option<Halt>,
+    /// Why the ledger failed, if it did.
+    pub ledger_error: Option<LedgerError>,
+    /// It ended because its time was up.
+    pub time_is_up: bool,
+}
+
+/// Sends every queued row, until none is left, `stop` turns true, the time is up, or the run halts. Requests in flight
+/// are always waited for: when this returns, every attempt that began has its ending recorded, or the ledger failed.
+pub async fn run<A: Api, L: Ledger>(
+    api: Arc<A>,
+    ledger: L,
+    config: DispatchConfig,
+    stop: Receiver<bool>,
+    watch: Watch,
+) -> RunReport {
+    let mut run = Run::new(api, ledger, config, watch);
+    run.drive(stop).await;
+    RunReport {
+        standing: run.standing,
+        halt: run.halt,
+        ledger_error: run.ledger_error,
+        time_is_up: run.time_is_up,
+    }
+}
+
+/// Rows read from the ledger at a time.
+const READ_AHEAD: usize = 256;
+
+/// Rows that wait for another attempt; beyond it nothing new starts, so that memory stays bounded.
+const MOST_WAITING: usize = 1_000;
+
+/// Rows rejected in a row, for the same reason, that halt the run.
+const EQUAL_REJECTIONS: u32 = 10;
+
+/// The longest `Retry-After` a run waits for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
+
+struct Run<A, L> {
+    api: Arc<A>,
+    ledger: L,
+    config: DispatchConfig,
+    rules: Rules,
+    limiter: Limiter,
+    gate: Gate,
+    retries: RetrySchedule,
+    rng: Rng,
+    /// Rows not begun in this run, in the manifest's order.
+    queue: VecDeque<QueuedRow>,
+    /// The number of the last row read into the queue.
+    read_up_to: u32,
+    read_all: bool,
+    /// Rows that wait for another attempt, by when and by place.
+    waiting: BTreeMap<(Instant, u32), WaitingRow>,
+    flying: JoinSet<Ended>,
+    /// Credits of the requests in flight.
+    reserved: f64,
+    /// When a row was last decided, or the run began.
+    last_success: Instant,
+    last_trouble: Option<(String, String)>,
+    equal_rejections: Option<(String, String, u32)>,
+    standing: Standing,
+    watch: Watch,
+    halt: Option<Halt>,
+    ledger_error: Option<LedgerError>,
+    time_is_up: bool,
+    stopped: bool,
+}
+
+struct WaitingRow {
+    row: QueuedRow,
+    /// Failures in a row that were not its own; they shape the wait, and are not counted against it.
+    setbacks: u32,
+}
+
+/// What the loop does next.
+enum Next {
+    /// A request has left.
+    Started,
+    /// Nothing can start before this moment, or before an answer comes.
+    Wait(Option<Instant>),
+    /// There is nothing left to start.
+    Nothing,
+}
+
+impl<A: Api, L: Ledger> Run<A, L> {
+    fn new(api: Arc<A>, ledger: L, config: DispatchConfig, watch: Watch) -> Run<A, L> {
+        let now = config.wall.now();
+        let window = match config.rate {
+            Rate::Limited { window, .. } => window,
+            // The breaker and the pauses still need a measure.
+            Rate::Off => Duration::from_secs(10),
+        };
+        let pauses = GateConfig {
+            rate_limited: window.mul_f64(WINDOWS_AFTER_429),
+            maintenance: config.maintenance_pause,
+        };
+        let mut gate = Gate::new(pauses);
+        let paused_until = config
+            .last_attempts
+            .iter()
+            .filter_map(|attempt| attempt.pause_until)
+            .max();
+        if let Some(until) = paused_until.filter(|until| *until > now) {
+            let wait = Duration::from_millis(until.millis_since(now)).min(LONGEST_RETRY_AFTER);
+            gate.pause_until(Instant::now() + wait);
+        }
+        let rules = Rules {
+            max_attempts: config.max_attempts,
+            on_unknown: config.on_unknown,
+            wall: config.wall,
+            pause_after_429: pauses.rate_limited,
+            pause_after_455: pauses.maintenance,
+            #[cfg(test)]
+            planted: config.planted,
+        };
+        Run {
+            limiter: Limiter::new(config.rate, config.burst, &config.last_attempts, now),
+            gate,
+            retries: RetrySchedule::new(config.retry),
+            rng: config.seed.map_or_else(Rng::new, Rng::with_seed),
+            queue: VecDeque::with_capacity(READ_AHEAD),
+            read_up_to: 0,
+            read_all: false,
+            waiting: BTreeMap::new(),
+            flying: JoinSet::new(),
+            reserved: 0.0,
+            last_success: Instant::now(),
+            last_trouble: None,
+            equal_rejections: None,
+            standing: Standing::default(),
+            halt: None,
+            ledger_error: None,
+            time_is_up: false,
+            stopped: false,
+            api,
+            ledger,
+            config,
+            rules,
+            watch,
+        }
+    }
+
+    async fn drive(&mut self, mut stop: Receiver<bool>) {
+        self.stopped = *stop.borrow_and_update();
+        loop {
+            let mut wake = None;
+            if self.goes_on() {
+                match self.start_next().await {
+                    Next::Started => continue,
+                    Next::Wait(at) => wake = self.earliest(at),
+                    Next::Nothing if self.flying.is_empty() => break,
+                    Next::Nothing => wake = self.earliest(None),
+                }
+            }
+            if !self.goes_on() {
+                if self.flying.is_empty() {
+                    break;
+                }
+                wake = None;
+            }
+            tokio::select! {
+                biased;
+                Some(ended) = self.flying.join_next(), if !self.flying.is_empty() => self.ended(ended),
+                changed = stop.changed(), if !self.stopped => {
+                    // A sender that is gone can stop nothing: then the run simply ends by itself.
+                    self.stopped = changed.is_err() || *stop.borrow_and_update();
+                }
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+            }
+        }
+        self.publish();
+    }
+
+    /// Whether new requests may still start in this run.
+    fn goes_on(&mut self) -> bool {
+        if self.stopped || self.halt.is_some() || self.ledger_error.is_some() || self.time_is_up {
+            return false;
+        }
+        let now = Instant::now();
+        if self.config.stop_at.is_some_and(|at| now >= at) {
+            self.time_is_up = true;
+            (self.watch.notice)(Notice::TimeIsUp);
+            return false;
+        }
+        if now >= self.last_success + self.config.patience {
+            let last = self.last_trouble.take();
+            self.halt(Halt::Patience {
+                patience: self.config.patience,
+                last,
+            });
+            return false;
+        }
+        true
+    }
+
+    /// When to look again: at `at`, or at the run's own deadlines.
+    fn earliest(&self, at: Option<Instant>) -> Option<Instant> {
+        let patience = self.last_success + self.config.patience;
+        [at, self.config.stop_at, Some(patience)].into_iter().flatten().min()
+    }
+
+    async fn start_next(&mut self) -> Next {
+        if self.flying.len() >= self.config.concurrency {
+            return Next::Wait(None);
+        }
+        let now = Instant::now();
+        match self.gate.look(now) {
+            Passage::Open | Passage::Probe => {}
+            Passage::Closed(until) => return self.wait_if_any_work(Some(until)).await,
+            Passage::AwaitingProbe => return Next::Wait(None),
+        }
+        let due = match self.waiting.first_key_value() {
+            Some(((at, number), _)) if *at <= now => Some((*at, *number)),
+            _ => None,
+        };
+        if due.is_none() && !self.has_new_row().await {
+            return match self.waiting.first_key_value() {
+                Some(((at, _), _)) => Next::Wait(Some(*at)),
+                None => Next::Nothing,
+            };
+        }
+        if self.ledger_error.is_some() {
+            return Next::Wait(None);
+        }
+        let candidate = match due {
+            Some(key) => self.waiting.get(&key).map(|waiting| &waiting.row),
+            None => self.queue.front(),
+        };
+        let Some(candidate) = candidate else {
+            return Next::Nothing;
+        };
+        let cost = (self.config.cost_of)(candidate.submission.length, candidate.submission.resolution);
+        if let Some(wait) = self.beyond_budget(cost) {
+            return wait;
+        }
+        let permit = match self.limiter.take() {
+            Ok(permit) => permit,
+            Err(Wait::Until(at)) => return Next::Wait(Some(at)),
+            Err(Wait::ForAnAnswer) => return Next::Wait(None),
+        };
+        #[cfg(test)]
+        if self.config.planted == Some(crate::dispatch::config::PlantedBug::SlotFreedAtSend) {
+            self.limiter.give_back_at_send();
+        }
+        let row = match due {
+            Some(key) => self.waiting.remove(&key),
+            None => self.queue.pop_front().map(|row| WaitingRow { row, setbacks: 0 }),
+        };
+        let Some(WaitingRow { row, setbacks }) = row else {
+            return Next::Nothing;
+        };
+        let intent = Intent {
+            row_id: row.row_id,
+            token: self.config.tokens.token(),
+            at: self.config.wall.now(),
+            cost,
+        };
+        let attempt = Attempt {
+            row,
+            setbacks,
+            intent,
+            callback_url: self.config.callback_url.clone(),
+            rules: self.rules,
+            permit,
+            probe: self.gate.pass(),
+        };
+        self.standing.requests += 1;
+        self.standing.in_flight += 1;
+        match due {
+            Some(_) => self.standing.retries += 1,
+            None => self.standing.started += 1,
+        }
+        self.reserved += cost.unwrap_or(0.0);
+        let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
+        self.flying
+            .spawn(async move { attempt::make(&*api, &ledger, attempt).await });
+        self.publish();
+        Next::Started
+    }
+
+    /// A pause is only waited for when there is something to send after it.
+    async fn wait_if_any_work(&mut self, until: Option<Instant>) -> Next {
+        if self.waiting.is_empty() && !self.has_new_row().await {
+            Next::Nothing
+        } else {
+            Next::Wait(until)
+        }
+    }
+
+    /// Whether a row that this run has not begun may be begun; reads ahead in the ledger if need be.
+    async fn has_new_row(&mut self) -> bool {
+        if self.config.limit.is_some_and(|limit| self.standing.started >= limit) || self.waiting.len() >= MOST_WAITING {
+            return false;
+        }
+        if self.queue.is_empty() && !self.read_all {
+            match self.ledger.queued(self.read_up_to, READ_AHEAD).await {
+                Ok(rows) => {
+                    self.read_all = rows.len() < READ_AHEAD;
+                    if let Some(last) = rows.last() {
+                        self.read_up_to = last.number;
+                    }
+                    self.queue.extend(rows);
+                }
+                Err(error) => {
+                    self.ledger_error.get_or_insert(error);
+                    return true;
+                }
+            }
+        }
+        !self.queue.is_empty()
+    }
+
+    /// Halts, or waits for answers that may free credits, when the budget does not cover `cost`.
+    fn beyond_budget(&mut self, cost: Option<f64>) -> Option<Next> {
+        let budget = self.config.budget?;
+        let spent = self.config.spent + self.standing.spent + self.reserved;
+        if cost.is_some_and(|cost| spent + cost <= budget) {
+            return None;
+        }
+        if !self.flying.is_empty() {
+            return Some(Next::Wait(None));
+        }
+        self.halt(Halt::Budget { budget, spent });
+        Some(Next::Wait(None))
+    }
+
+    fn ended(&mut self, ended: Result<Ended, JoinError>) {
+        let ended = match ended {
+            Ok(ended) => ended,
+            // A panic in an attempt is a bug: end visibly, with the ledger as it stands.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let Ended {
+            row,
+            setbacks,
+            permit,
+            probe,
+            cost,
+            answered,
+            ending,
+        } = ended;
+        self.give_back(permit, answered);
+        self.standing.in_flight -= 1;
+        self.reserved -= cost.unwrap_or(0.0);
+        match ending {
+            Ok((outcome, result)) => {
+                self.hear(&outcome, probe);
+                self.settle(WaitingRow { row, setbacks }, cost, &outcome, &result);
+            }
+            Err(LostStep { error, task_id }) => {
+                if let Some(task_id) = task_id {
+                    (self.watch.notice)(Notice::NotRecorded {
+                        row: row.number,
+                        task_id,
+                    });
+                }
+                self.ledger_error.get_or_insert(error);
+            }
+        }
+        self.publish();
+    }
+
+    fn give_back(&mut self, permit: crate::dispatch::Permit, answered: Instant) {
+        #[cfg(test)]
+        if self.config.planted == Some(crate::dispatch::config::PlantedBug::SlotFreedAtSend) {
+            return;
+        }
+        self.limiter.give_back(permit, answered);
+    }
+
+    /// What an answer means for every other row.
+    fn hear(&mut self, outcome: &Outcome, probe: bool) {
+        if outcome.effect == Effect::RateLimited {
+            self.standing.rate_limited += 1;
+        } else if outcome.http_status.is_some() {
+            self.limiter.clean_answer();
+        }
+        if outcome.effect != Effect::None {
+            self.last_trouble = Some((outcome.code.clone(), outcome.message.clone()));
+        }
+        if let Effect::Halt(remedy) = outcome.effect {
+            self.halt(Halt::Refused {
+                code: outcome.code.clone(),
+                message: outcome.message.clone(),
+                remedy,
+            });
+        }
+        let asked = outcome.retry_after;
+        if let Some(wait) = asked.filter(|wait| *wait > LONGEST_RETRY_AFTER && outcome.effect != Effect::None) {
+            self.halt(Halt::RetryAfter { wait });
+        }
+        let asked = asked.map(|wait| wait.min(LONGEST_RETRY_AFTER));
+        let now = Instant::now();
+        match self.gate.answered(outcome.effect, asked, probe, now) {
+            Change::None => {}
+            Change::Paused {
+                reason,
+                until,
+                second_429,
+            } => {
+                (self.watch.notice)(Notice::Paused {
+                    reason,
+                    wait: until - now,
+                    code: outcome.code.clone(),
+                });
+                if second_429 && let Some(spacing) = self.limiter.widen() {
+                    (self.watch.notice)(Notice::Slower { spacing });
+                }
+            }
+            Change::Resumed { reason } => (self.watch.notice)(Notice::Resumed { reason }),
+        }
+    }
+
+    /// What an answer means for its row; the ledger knows already.
+    fn settle(&mut self, waiting: WaitingRow, cost: Option<f64>, outcome: &Outcome, result: &AttemptResult) {
+        match result {
+            AttemptResult::Accepted(_) => {
+                self.standing.accepted += 1;
+                self.spend(cost);
+                self.decided(None);
+            }
+            AttemptResult::Rejected => {
+                self.standing.rejected += 1;
+                self.decided(Some(outcome));
+            }
+            AttemptResult::Unknown => {
+                self.standing.unknown += 1;
+                self.spend(cost);
+            }
+            AttemptResult::UnknownResubmitted => {
+                self.spend(cost);
+                self.try_again(waiting, true, outcome.effect);
+            }
+            AttemptResult::Again { counts } => self.try_again(waiting, *counts, outcome.effect),
+        }
+    }
+
+    fn spend(&mut self, cost: Option<f64>) {
+        match cost {
+            Some(cost) => self.standing.spent += cost,
+            None => self.standing.unpriced += 1,
+        }
+    }
+
+    /// The API decided a row: it works, and patience begins anew.
+    fn decided(&mut self, rejection: Option<&Outcome>) {
+        self.last_success = Instant::now();
+        let Some(outcome) = rejection else {
+            self.equal_rejections = None;
+            return;
+        };
+        let count = match self.equal_rejections.take() {
+            Some((code, message, count)) if code == outcome.code && message == outcome.message => count + 1,
+            _ => 1,
+        };
+        let (code, message) = (outcome.code.clone(), outcome.message.clone());
+        if count >= EQUAL_REJECTIONS && !self.config.keep_going {
+            self.halt(Halt::EqualRejections {
+                count,
+                code: code.clone(),
+                message: message.clone(),
+            });
+        }
+        self.equal_rejections = Some((code, message, count));
+    }
+
+    fn try_again(&mut self, mut waiting: WaitingRow, counts: bool, effect: Effect) {
+        let wait = match effect {
+            // The gate makes everyone wait; the row itself goes first afterwards.
+            Effect::RateLimited | Effect::Maintenance | Effect::Halt(_) => Duration::ZERO,
+            Effect::Trouble | Effect::None => {
+                waiting.row.tries += u32::from(counts);
+                waiting.setbacks += u32::from(!counts);
+                self.retries.wait(waiting.row.tries + waiting.setbacks, &mut self.rng)
+            }
+        };
+        self.waiting
+            .insert((Instant::now() + wait, waiting.row.number), waiting);
+    }
+
+    fn halt(&mut self, halt: Halt) {
+        if self.halt.is_none() {
+            (self.watch.notice)(Notice::Halted(halt.clone()));
+            self.halt = Some(halt);
+        }
+    }
+
+    fn publish(&mut self) {
+        self.standing.waiting = self.waiting.len() as u64;
+        self.standing.pause = self.gate.pause();
+        self.watch.standing.send_replace(self.standing.clone());
+    }
+}
