@@ -1,1 +1,24 @@
-//! (view)
+//! What people see: the summary of a run.
+//!
+//! This folder takes values and makes text; it asks nobody for anything. The summary is only rendered here; the command
+//! line prints it.
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `summary.rs` | what a run comes to, as text and as JSON |
+//! | `counts.rs`, `causes.rs` | how many rows are in which state, and why |
+//! | `ending.rs` | the exit code |
+//! | `hints.rs` | what to do next |
+//! | `wording.rs` | how numbers and durations are written |
+
+mod causes;
+mod counts;
+mod ending;
+mod hints;
+mod summary;
+mod wording;
+
+pub use causes::{Cause, Causes};
+pub use counts::Counts;
+pub use ending::{Ending, exit_of};
+pub use summary::{Command, Cost, Halt, Signal, Summary};
