@@ -11,12 +11,14 @@
 //! | `ending.rs` | the exit code |
 //! | `hints.rs` | what to do next |
 //! | `progress/` | the bar, or lines where there is no terminal |
+//! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
 //! | `wording.rs` | how numbers and durations are written |
 
 mod causes;
 mod counts;
 mod ending;
 mod hints;
+pub mod logs;
 mod progress;
 mod secrets;
 mod summary;
