@@ -1,1 +1,32 @@
-//! (view)
+//! What people see: the summary of a run, its progress, its log lines.
+//!
+//! This folder takes values and makes text; it asks nobody for anything. Of the effects it has one: progress, notices
+//! and log lines go to standard error, all through one [`Progress`], so that they cannot tear each other. The summary
+//! is only rendered here; the command line prints it.
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `summary.rs` | what a run comes to, as text and as JSON |
+//! | `counts.rs`, `causes.rs` | how many rows are in which state, and why |
+//! | `ending.rs` | the exit code |
+//! | `hints.rs` | what to do next |
+//! | `progress/` | the bar, or lines where there is no terminal |
+//! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
+//! | `wording.rs` | how numbers and durations are written |
+
+mod causes;
+mod counts;
+mod ending;
+mod hints;
+pub mod logs;
+mod progress;
+mod secrets;
+mod summary;
+mod wording;
+
+pub use causes::{Cause, Causes};
+pub use counts::Counts;
+pub use ending::{Ending, exit_of};
+pub use progress::{Pause, Progress, ProgressMode, Snapshot, Target};
+pub use secrets::Secrets;
+pub use summary::{Command, Cost, Halt, Signal, Summary};

@@ -1,0 +1,287 @@
+//! What a reader of results relies on, through the public interface.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::escape;
+
+fn queued(number: u32, cells: &str) -> ResultRow<'_> {
+    ResultRow {
+        number,
+        cells,
+        state: RowState::Queued,
+        task_id: None,
+        error_code: None,
+        error_message: None,
+        attempts: 0,
+        submitted_at: None,
+        completed_at: None,
+        credits: None,
+        video_url: None,
+        video_file: None,
+    }
+}
+
+fn saved(number: u32, cells: &str) -> ResultRow<'_> {
+    ResultRow {
+        state: RowState::Saved,
+        task_id: Some("task_hailuo_1790000004242"),
+        attempts: 2,
+        submitted_at: Some(UnixMillis(1_790_000_000_042)),
+        completed_at: Some(UnixMillis(1_790_000_090_000)),
+        credits: Some(30.0),
+        video_url: Some("https://tempfile.example.org/x7.mp4"),
+        video_file: Some("videos/1.mp4"),
+        ..queued(number, cells)
+    }
+}
+
+fn named(names: &[&str]) -> Columns {
+    Columns::Named(names.iter().map(ToString::to_string).collect())
+}
+
+fn objects(keys: &[&str]) -> Columns {
+    Columns::Objects(keys.iter().map(ToString::to_string).collect())
+}
+
+/// The text of the results file `name` with these rows.
+fn written(name: &str, columns: &Columns, rows: &[ResultRow<'_>]) -> String {
+    let (_directory, path) = write_to_file(name, columns, rows);
+    fs::read_to_string(path).unwrap()
+}
+
+fn write_to_file(name: &str, columns: &Columns, rows: &[ResultRow<'_>]) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    let mut writer = ResultsWriter::create(&path, columns).unwrap();
+    for row in rows {
+        writer.write(row).unwrap();
+    }
+    writer.finish().unwrap();
+    (directory, path)
+}
+
+#[test]
+fn a_table_comes_back_with_our_columns_after_its_own() {
+    let rows = [
+        saved(2, r#"["a boat","https://i.example.org/a.png"]"#),
+        ResultRow {
+            state: RowState::Rejected,
+            error_code: Some("422"),
+            error_message: Some("image_url, please"),
+            attempts: 1,
+            credits: Some(0.8),
+            ..queued(3, r#"["line one\nline two",""]"#)
+        },
+    ];
+    let columns = named(&["prompt", "image_url"]);
+    insta::assert_snapshot!(written("r.csv", &columns, &rows), @r#"
+    prompt,image_url,row,status,task_id,error_code,error_message,attempts,submitted_at,completed_at,credits,video_url,video_file
+    a boat,https://i.example.org/a.png,2,saved,task_hailuo_1790000004242,,,2,2026-09-21T14:13:20.042Z,2026-09-21T14:14:50.000Z,30,https://tempfile.example.org/x7.mp4,videos/1.mp4
+    "line one
+    line two",,3,rejected,,422,"image_url, please",1,,,0.8,,
+    "#);
+    insta::assert_snapshot!(written("r.jsonl", &columns, &rows), @r#"
+    {"prompt":"a boat","image_url":"https://i.example.org/a.png","row":2,"status":"saved","task_id":"task_hailuo_1790000004242","error_code":null,"error_message":null,"attempts":2,"submitted_at":"2026-09-21T14:13:20.042Z","completed_at":"2026-09-21T14:14:50.000Z","credits":30,"video_url":"https://tempfile.example.org/x7.mp4","video_file":"videos/1.mp4"}
+    {"prompt":"line one\nline two","image_url":"","row":3,"status":"rejected","task_id":null,"error_code":"422","error_message":"image_url, please","attempts":1,"submitted_at":null,"completed_at":null,"credits":0.8,"video_url":null,"video_file":null}
+    "#);
+}
+
+#[test]
+fn objects_keep_their_types_in_jsonl_and_become_text_in_a_table() {
+    let rows = [
+        queued(
+            1,
+            r#"{"prompt":"a","duration":6.0,"input":{"x": [1]},"status":"saved"}"#,
+        ),
+        queued(2, "{\"note\":null,\r\"prompt\":\"b\"}"),
+    ];
+    let columns = objects(&["prompt", "duration", "input", "note"]);
+    insta::assert_snapshot!(written("r.jsonl", &columns, &rows), @r#"
+    {"prompt":"a","duration":6.0,"input":{"x": [1]},"row":1,"status":"queued","task_id":null,"error_code":null,"error_message":null,"attempts":0,"submitted_at":null,"completed_at":null,"credits":null,"video_url":null,"video_file":null}
+    {"note":null,"prompt":"b","row":2,"status":"queued","task_id":null,"error_code":null,"error_message":null,"attempts":0,"submitted_at":null,"completed_at":null,"credits":null,"video_url":null,"video_file":null}
+    "#);
+    insta::assert_snapshot!(written("r.csv", &columns, &rows), @r#"
+    prompt,duration,input,note,row,status,task_id,error_code,error_message,attempts,submitted_at,completed_at,credits,video_url,video_file
+    a,6.0,"{""x"": [1]}",,1,queued,,,,0,,,,,
+    b,,,,2,queued,,,,0,,,,,
+    "#);
+}
+
+#[test]
+fn our_columns_replace_those_of_the_same_name() {
+    let columns = named(&["status", "prompt", "task_id"]);
+    let text = written("r.tsv", &columns, &[queued(2, r#"["old","a boat","old"]"#)]);
+    assert!(text.starts_with("prompt\trow\tstatus\ttask_id\t"), "{text}");
+    assert!(text.contains("\na boat\t2\tqueued\t\t"), "{text}");
+}
+
+#[test]
+fn a_ragged_or_unreadable_row_keeps_its_outcome() {
+    let columns = named(&["prompt", "image_url"]);
+    let rows = [
+        queued(2, r#"["short"]"#),
+        queued(3, r#"["a","b","too much"]"#),
+        saved(4, "not JSON"),
+    ];
+    let text = written("r.csv", &columns, &rows);
+    let starts: Vec<_> = text.lines().skip(1).map(|line| &line[..12]).collect();
+    assert_eq!(starts, ["short,,2,que", "a,b,3,queued", ",,4,saved,ta"]);
+}
+
+#[test]
+fn formulas_are_defused_in_cells_of_the_user_and_of_the_server() {
+    let row = ResultRow {
+        error_message: Some("=HYPERLINK(\"https://evil.example.org\")"),
+        video_url: Some("@SUM(A1)"),
+        ..queued(2, r#"["=cmd|' /C calc'!A0","-5"]"#)
+    };
+    let text = written("r.csv", &named(&["+prompt", "offset"]), &[row]);
+    assert!(
+        text.starts_with("'+prompt,offset,row,") && text.contains("\n'=cmd|' /C calc'!A0,-5,2,"),
+        "{text}"
+    );
+    assert!(text.contains(",\"'=HYPERLINK(\"\""), "{text}");
+    assert!(text.contains(",'@SUM(A1),"), "{text}");
+}
+
+#[test]
+fn the_extension_names_the_format() {
+    for (name, format) in [
+        ("r.csv", ResultsFormat::Csv),
+        ("R.TSV", ResultsFormat::Tsv),
+        ("a.results.jsonl", ResultsFormat::Jsonl),
+    ] {
+        assert_eq!(ResultsFormat::of(Path::new(name)).unwrap(), format, "{name}");
+    }
+    for name in ["results", "r.ods", "r.csv.gz"] {
+        let error = ResultsFormat::of(Path::new(name)).unwrap_err();
+        assert!(matches!(error, ResultsError::UnknownFormat { .. }), "{name}");
+    }
+}
+
+#[test]
+fn an_error_names_the_path_the_cause_and_the_remedy() {
+    let error = ResultsWriter::create(Path::new("/nowhere/at/all.csv"), &named(&[])).unwrap_err();
+    assert_eq!(error.to_string(), "cannot write the results to `/nowhere/at/all.csv`");
+    assert!(std::error::Error::source(&error).is_some());
+    assert!(error.help().starts_with("create the directory"));
+}
+
+#[test]
+fn a_reader_never_sees_half_a_file() {
+    const ROWS: u32 = 2_000;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("r.csv");
+    let rewrite = || {
+        let mut writer = ResultsWriter::create(&path, &named(&["prompt"])).unwrap();
+        for number in 1..=ROWS {
+            writer.write(&saved(number, r#"["a boat"]"#)).unwrap();
+        }
+        writer.finish().unwrap();
+    };
+    rewrite();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !stop.load(Ordering::Relaxed) || reads == 0 {
+                let text = fs::read_to_string(&path).expect("there is a file at every moment");
+                assert_eq!(text.lines().count(), ROWS as usize + 1);
+                assert!(text.ends_with("videos/1.mp4\n"));
+                reads += 1;
+            }
+        });
+        for _ in 0..20 {
+            rewrite();
+        }
+        stop.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
+
+/// A table of any text: a header, and rows of the same width.
+fn tables() -> impl Strategy<Value = (Vec<String>, Vec<Vec<String>>)> {
+    // Readers take U+FEFF at the start of a file for a byte order mark, so a header that begins with it is no text.
+    let cell = || prop_oneof!["[^\u{feff}]{0,6}", "['=+@\\-\t\r\n\",;]{0,6}", "[0-9.eE+-]{0,5}"];
+    (1_usize..5).prop_flat_map(move |width| (vec(cell(), width), vec(vec(cell(), width), 0..5)))
+}
+
+proptest! {
+    #[test]
+    fn any_table_survives_csv_and_tsv((header, rows) in tables(), tabs: bool) {
+        let cells: Vec<_> = rows.iter().map(|row| json!(row).to_string()).collect();
+        let results: Vec<_> = (1..).zip(&cells).map(|(number, cells)| queued(number, cells)).collect();
+        let name = if tabs { "r.tsv" } else { "r.csv" };
+        let (_directory, path) = write_to_file(name, &Columns::Named(header.clone()), &results);
+        let mut reader = ::csv::ReaderBuilder::new()
+            .has_headers(false)
+            .delimiter(if tabs { b'\t' } else { b',' })
+            .from_path(path)
+            .unwrap();
+        let read: Vec<Vec<String>> = reader
+            .records()
+            .map(|record| {
+                let record = record.unwrap();
+                let own = record.len() - OUR_COLUMNS.len();
+                record.iter().take(own).map(|cell| escape::from_spreadsheet(cell).to_owned()).collect()
+            })
+            .collect();
+        let expected: Vec<_> = std::iter::once(header).chain(rows).collect();
+        prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn any_table_keeps_every_cell_in_jsonl((header, rows) in tables()) {
+        let cells: Vec<_> = rows.iter().map(|row| json!(row).to_string()).collect();
+        let results: Vec<_> = (1..).zip(&cells).map(|(number, cells)| queued(number, cells)).collect();
+        let text = written("r.jsonl", &Columns::Named(header), &results);
+        for (line, row) in text.split_terminator('\n').zip(&rows) {
+            let object: Map<String, Value> = serde_json::from_str(line).unwrap();
+            prop_assert_eq!(object.len(), row.len() + OUR_COLUMNS.len());
+            for (value, cell) in object.values().zip(row) {
+                prop_assert_eq!(value, &json!(cell));
+            }
+        }
+    }
+
+    #[test]
+    fn any_object_survives_jsonl(object in json_objects()) {
+        let cells = Value::Object(object.clone()).to_string();
+        let columns = Columns::Objects(object.keys().cloned().collect());
+        let text = written("r.jsonl", &columns, &[queued(7, &cells)]);
+        prop_assert_eq!(text.matches('\n').count(), 1);
+        let mut read: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(read.get("row"), Some(&json!(7)));
+        for name in OUR_COLUMNS {
+            read.remove(name);
+        }
+        prop_assert_eq!(read, object);
+    }
+}
+
+fn json_objects() -> impl Strategy<Value = Map<String, Value>> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        // Halves are exact in every notation; other fractions would test the parser, not us.
+        any::<i32>().prop_map(|half| json!(f64::from(half) / 2.0)),
+        any::<String>().prop_map(Value::from),
+    ];
+    let value = leaf.prop_recursive(2, 12, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(Value::from),
+            vec((any::<String>(), inner), 0..3).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    });
+    vec((any::<String>(), value), 0..5).prop_map(|entries| entries.into_iter().collect())
+}

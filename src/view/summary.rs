@@ -1,0 +1,329 @@
+//! What an invocation comes to: the one thing that goes to standard output.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::hints::hints;
+use super::wording::{are, counted, credits, dollars, grouped, lasting};
+use super::{Cause, Counts, exit_of};
+use crate::escape;
+use crate::row::RowState;
+
+/// Where the batch stands, what this invocation did, and what it cost. `Display` is the text for people,
+/// [`to_json`](Summary::to_json) the object for scripts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Summary {
+    /// What was asked for, which decides what is still open.
+    pub command: Command,
+    /// The arguments that name this batch, such as `clips.csv` or `--job nightly.toml`: what hints suggest to repeat.
+    pub selection: Vec<String>,
+    /// All rows of the manifest by state, over all runs.
+    pub counts: Counts,
+    /// Rows that the API took in this run.
+    pub newly_accepted: u64,
+    /// HTTP requests to createTask in this run.
+    pub requests: u64,
+    /// Those of them that were not a row's first.
+    pub retries: u64,
+    /// Those of them that were answered 429.
+    pub rate_limited: u64,
+    /// How long the invocation took.
+    pub elapsed: Duration,
+    /// Credits, as far as they are known.
+    pub cost: Cost,
+    /// How long sending the queued rows will take; `None` where nobody worked it out.
+    pub estimated_time: Option<Duration>,
+    /// Why nothing more was sent, if so.
+    pub halted: Option<Halt>,
+    /// The signal that ended the run early.
+    pub interrupted: Option<Signal>,
+    /// The option that left rows queued on purpose, such as `--limit 100`.
+    pub limited: Option<String>,
+    /// The main reasons for trouble, the most frequent first.
+    pub causes: Vec<Cause>,
+    /// Path of the results file; `None` if none was written.
+    pub results: Option<String>,
+    /// The ledger as it may be shown: a path, or a URL without its password.
+    pub ledger: String,
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Only validate.
+    Check,
+    /// Send what is queued, and perhaps wait for the tasks to end.
+    Run {
+        /// `--wait` or `--download`.
+        wait: bool,
+    },
+    /// Only look.
+    Status,
+    /// Wait for the tasks to end.
+    Collect,
+}
+
+impl Default for Command {
+    fn default() -> Command {
+        Command::Run { wait: false }
+    }
+}
+
+/// What the rows have cost and will cost. Prices are not ours to know: whoever fills this in says where they are from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Cost {
+    /// Credits for the rows the API has taken, over all runs: its own figures where there are any, else the price.
+    pub spent_credits: Option<f64>,
+    /// Credits that the queued rows would cost.
+    pub estimated_credits: Option<f64>,
+    /// Price of a credit.
+    pub usd_per_credit: Option<f64>,
+    /// Where the prices are from, in a few words.
+    pub price_source: Option<String>,
+}
+
+/// Why a run sends nothing more.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Halt {
+    /// The API's number, or one of our words (`budget`, `patience`, …).
+    pub code: String,
+    /// What the API or we say about it.
+    pub message: String,
+}
+
+/// A request to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub enum Signal {
+    /// From the user, mostly with Ctrl-C.
+    #[serde(rename = "SIGINT")]
+    Interrupt,
+    /// From the system.
+    #[serde(rename = "SIGTERM")]
+    Terminate,
+}
+
+impl Summary {
+    /// The summary as one JSON object on one line.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a summary has only numbers, strings and lists of them")
+    }
+
+    /// Rows that the command should have brought further and did not, although nothing told it to stop early. There
+    /// should be none; but if our own accounts are wrong, the exit code must not be 0.
+    pub(super) fn left_over(&self) -> u64 {
+        let Counts {
+            queued,
+            sending,
+            accepted,
+            ..
+        } = self.counts;
+        let open = match self.command {
+            Command::Check | Command::Status => 0,
+            Command::Run { wait: false } => queued,
+            Command::Run { wait: true } => queued + accepted,
+            Command::Collect => accepted,
+        };
+        let sending = match self.command {
+            Command::Run { .. } => sending,
+            // Another run may be at work.
+            Command::Check | Command::Status | Command::Collect => 0,
+        };
+        sending + if self.limited.is_some() { 0 } else { open }
+    }
+}
+
+/// The keys are a part of the contract: add, never rename.
+impl Serialize for Summary {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = |duration: Duration| (duration.as_secs_f64() * 1000.0).round() / 1000.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("rows", &self.counts.rows())?;
+        for state in RowState::ALL {
+            // No row is left sending when a run has ended, so the key shows only in the status of a run at work.
+            if state != RowState::Sending || self.counts.sending > 0 {
+                map.serialize_entry(state.as_str(), &self.counts.of(state))?;
+            }
+        }
+        map.serialize_entry("newly_accepted", &self.newly_accepted)?;
+        map.serialize_entry("requests", &self.requests)?;
+        map.serialize_entry("retries", &self.retries)?;
+        map.serialize_entry("rate_limited", &self.rate_limited)?;
+        map.serialize_entry("elapsed_seconds", &seconds(self.elapsed))?;
+        map.serialize_entry("spent_credits", &self.cost.spent_credits)?;
+        map.serialize_entry("estimated_credits", &self.cost.estimated_credits)?;
+        map.serialize_entry("usd_per_credit", &self.cost.usd_per_credit)?;
+        map.serialize_entry("price_source", &self.cost.price_source)?;
+        map.serialize_entry("estimated_seconds", &self.estimated_time.map(seconds))?;
+        map.serialize_entry("halted", &self.halted)?;
+        map.serialize_entry("interrupted", &self.interrupted)?;
+        map.serialize_entry("limited", &self.limited)?;
+        map.serialize_entry("causes", &self.causes)?;
+        map.serialize_entry("results", &self.results)?;
+        map.serialize_entry("ledger", &self.ledger)?;
+        map.serialize_entry("exit_code", &exit_of(self).code())?;
+        map.end()
+    }
+}
+
+impl Display for Summary {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write_counts(self, formatter)?;
+        write_end(self, formatter)?;
+        write_work(self, formatter)?;
+        write_causes(self, formatter)?;
+        write_files(self, formatter)?;
+        for (index, hint) in hints(self).iter().enumerate() {
+            let gap = if index == 0 { "\n" } else { "" };
+            writeln!(formatter, "{gap}help: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The states that rows are in, in columns.
+fn write_counts(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    writeln!(formatter, "{}", counted(summary.counts.rows(), "row"))?;
+    for state in RowState::ALL {
+        match summary.counts.of(state) {
+            0 => {}
+            rows => writeln!(formatter, "  {:<9} {:>9}", state.as_str(), grouped(rows))?,
+        }
+    }
+    Ok(())
+}
+
+/// Why the run stopped before its end, if it did.
+fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    if let Some(Halt { code, message }) = &summary.halted {
+        let code = escape::excerpt(code, 40);
+        let message = escape::excerpt(message, 300);
+        writeln!(formatter, "\nhalted: {message} ({code})")?;
+    }
+    if let Some(signal) = summary.interrupted {
+        let by = match signal {
+            Signal::Interrupt => "SIGINT",
+            Signal::Terminate => "SIGTERM",
+        };
+        writeln!(formatter, "\ninterrupted by {by}: the requests in flight were finished")?;
+    }
+    let queued = summary.counts.queued;
+    let stopped = summary.halted.is_some() || summary.interrupted.is_some();
+    if stopped && queued > 0 {
+        let rows = counted(queued, "row");
+        let ledger = escape::for_terminal(&summary.ledger);
+        writeln!(
+            formatter,
+            "  note: {rows} {} still queued in `{ledger}`; nothing was lost",
+            are(queued)
+        )?;
+    } else if let (Some(option), false, 1..) = (&summary.limited, stopped, queued) {
+        let option = escape::for_terminal(option);
+        writeln!(
+            formatter,
+            "\nstopped early, as `{option}` asked: {} {} still queued",
+            counted(queued, "row"),
+            are(queued)
+        )?;
+    }
+    Ok(())
+}
+
+/// What this invocation did, and the costs.
+fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    writeln!(formatter)?;
+    if matches!(summary.command, Command::Run { .. }) {
+        if summary.requests == 0 {
+            writeln!(formatter, "this run: nothing was sent")?;
+        } else {
+            write!(
+                formatter,
+                "this run: {} accepted with ",
+                grouped(summary.newly_accepted)
+            )?;
+            write!(formatter, "{}", counted(summary.requests, "request"))?;
+            if summary.retries > 0 {
+                write!(formatter, ", {} of them repeated", grouped(summary.retries))?;
+            }
+            if summary.rate_limited > 0 {
+                write!(formatter, ", {} answered 429", grouped(summary.rate_limited))?;
+            }
+            writeln!(formatter, ", in {}", lasting(summary.elapsed))?;
+        }
+    }
+    let cost = &summary.cost;
+    if summary.counts.taken() > 0 {
+        writeln!(formatter, "cost so far: {}", amount(cost.spent_credits, cost))?;
+    }
+    if summary.counts.queued > 0 {
+        writeln!(
+            formatter,
+            "cost of the queued rows: {}",
+            amount(cost.estimated_credits, cost)
+        )?;
+        if let Some(time) = summary.estimated_time {
+            writeln!(formatter, "time for the queued rows: about {}", lasting(time))?;
+        }
+    }
+    match &cost.price_source {
+        Some(source) if summary.counts.taken() + summary.counts.queued > 0 => {
+            writeln!(formatter, "prices: {}", escape::for_terminal(source))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn amount(known: Option<f64>, cost: &Cost) -> String {
+    match (known, cost.usd_per_credit) {
+        (Some(amount), Some(price)) => format!("{} ({})", credits(amount), dollars(amount * price)),
+        (Some(amount), None) => credits(amount),
+        (None, _) => "unknown".to_owned(),
+    }
+}
+
+/// The main reasons for trouble, each with its first rows.
+fn write_causes(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    if summary.causes.is_empty() {
+        return Ok(());
+    }
+    writeln!(formatter, "\nwhy:")?;
+    for cause in &summary.causes {
+        let Cause {
+            state,
+            code,
+            message,
+            count,
+            first_rows,
+        } = cause;
+        write!(formatter, "  {} {state}", grouped(*count))?;
+        // An invalid row's code says `invalid` once more.
+        let code = Some(&**code).filter(|code| !code.is_empty() && *code != state.as_str());
+        for part in code.into_iter().chain((!message.is_empty()).then_some(&**message)) {
+            write!(formatter, ": {}", escape::for_terminal(part))?;
+        }
+        let mut rows: Vec<_> = first_rows.iter().map(ToString::to_string).collect();
+        if *count > first_rows.len() as u64 {
+            rows.push("…".to_owned());
+        }
+        let noun = if *count == 1 { "row" } else { "rows" };
+        writeln!(formatter, " ({noun} {})", rows.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_files(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    let ledger = Some(&summary.ledger).filter(|ledger| !ledger.is_empty());
+    let files = [("results", summary.results.as_ref()), ("ledger", ledger)];
+    let mut gap = "\n";
+    for (name, path) in files {
+        if let Some(path) = path {
+            writeln!(formatter, "{gap}{name}: {}", escape::for_terminal(path))?;
+            gap = "";
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
