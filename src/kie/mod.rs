@@ -1,1 +1,3 @@
 //! (kie)
+
+pub mod price;
