@@ -1,1 +1,4 @@
 //! (job)
+
+pub mod duration;
+pub mod until;
