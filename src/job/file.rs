@@ -286,14 +286,10 @@ fn unknown(written: &str, value: &DeValue<'_>) -> Wrong {
         };
     }
     let name = written.replace('-', "_").to_ascii_lowercase();
-    let nearest = KEYS
-        .iter()
-        .map(|key| (strsim::jaro_winkler(&name, key.name), key))
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .filter(|(likeness, _)| *likeness >= ALIKE);
+    let nearest = nearest(&name, key_names()).and_then(|name| KEYS.iter().find(|key| key.name == name));
     let help = match (value, nearest) {
         (DeValue::Table(_), _) => "job files have no tables: all keys stand in one flat list".to_owned(),
-        (_, Some((_, key))) => format!(
+        (_, Some(key)) => format!(
             "the nearest key is `{}`, like `{} = {}`",
             key.name, key.name, key.example
         ),
@@ -313,9 +309,18 @@ fn place_of(text: &str, at: usize) -> (usize, usize) {
     (line, before[line_start..].chars().count() + 1)
 }
 
-#[cfg(test)]
-pub(super) fn key_names() -> Vec<&'static str> {
-    KEYS.iter().map(|key| key.name).collect()
+/// Every key of a job file.
+pub(super) fn key_names() -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.iter().map(|key| key.name)
+}
+
+/// The one of `names` that `word` is most like, if it is like any.
+pub(super) fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    names
+        .map(|name| (strsim::jaro_winkler(word, name), name))
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

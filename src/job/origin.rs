@@ -1,11 +1,15 @@
 //! Where each setting came from, so that a complaint can name the place the user has to change.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::file;
+use super::key::KEY_VARIABLE;
 use crate::escape;
 
 /// Prefix of the environment variable of every option: `HAILUO_BATCH_RATE` for `--rate`.
@@ -79,6 +83,50 @@ pub fn variable(key: &str) -> String {
     } else {
         format!("{ENVIRONMENT_PREFIX}{}", key.to_uppercase())
     }
+}
+
+/// Warnings about variables with our prefix that belong to no option but look like one: a `HAILUO_BATCH_BUGDET` would
+/// otherwise go unnoticed. Others are left alone, as schedulers invent names of their own (`HAILUO_BATCH_SERVICE_HOST`).
+pub(crate) fn misspelt_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut warnings: Vec<String> = names
+        .into_iter()
+        .filter_map(|name| {
+            let meant = meant_by(name.strip_prefix(ENVIRONMENT_PREFIX)?)?;
+            Some(format!(
+                "the environment variable `{name}` has no effect: the nearest is `{meant}`"
+            ))
+        })
+        .collect();
+    warnings.sort();
+    warnings
+}
+
+/// The variable that `HAILUO_BATCH_<rest>` may have been meant for; `None` if it is one itself, or like none.
+fn meant_by(rest: &str) -> Option<String> {
+    let key = rest.to_lowercase();
+    if key == "api_key" {
+        return Some(KEY_VARIABLE.to_owned());
+    }
+    let options = file::key_names().chain(["job"]);
+    if rest == rest.to_uppercase() && key != "base_url" && options.clone().any(|name| name == key) {
+        // A manifest is no option: only the command line and a job file name it.
+        return None;
+    }
+    file::nearest(&key, options).map(variable)
+}
+
+/// Where the value that clap refuses comes from, if it is the environment: clap itself names only the flag.
+pub fn variable_behind(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = flag.split(['=', ' ', '[', '<']).next()?;
+    let variable = variable(&flag.strip_prefix("--")?.replace('-', "_"));
+    let is_flag = |argument: OsString| argument.to_string_lossy().split('=').next() == Some(flag);
+    let from_variable = std::env::var_os(&variable).is_some_and(|held| held.to_string_lossy() == value);
+    (from_variable && !std::env::args_os().any(is_flag)).then_some(variable)
 }
 
 impl FromArgMatches for Origins {
