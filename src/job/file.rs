@@ -29,14 +29,14 @@ struct Key {
 /// Every key there is. A test holds it against the flags.
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
-    Key { name: "manifest", example: "\"clips.csv\"", take: |s, v| v.path().map(|x| s.common.manifest = Some(x)) },
-    Key { name: "results", example: "\"clips.results.csv\"", take: |s, v| v.path().map(|x| s.common.results = Some(x)) },
-    Key { name: "ledger", example: "\"clips.csv.ledger\"", take: |s, v| v.path().map(|x| s.common.ledger = Some(x)) },
-    Key { name: "json", example: "true", take: |s, v| v.switch().map(|x| s.common.json = Some(x)) },
-    Key { name: "progress", example: "\"plain\"", take: |s, v| v.word().map(|x| s.common.progress = Some(x)) },
-    Key { name: "log_format", example: "\"json\"", take: |s, v| v.word().map(|x| s.common.log_format = Some(x)) },
-    Key { name: "verbose", example: "1", take: |s, v| v.whole().map(|x| s.common.verbose = x) },
-    Key { name: "quiet", example: "true", take: |s, v| v.switch().map(|x| s.common.quiet = Some(x)) },
+    Key { name: "manifest", example: "\"clips.csv\"", take: |s, v| v.path().map(|x| s.files.manifest = Some(x)) },
+    Key { name: "results", example: "\"clips.results.csv\"", take: |s, v| v.path().map(|x| s.files.results = Some(x)) },
+    Key { name: "ledger", example: "\"clips.csv.ledger\"", take: |s, v| v.path().map(|x| s.files.ledger = Some(x)) },
+    Key { name: "json", example: "true", take: |s, v| v.switch().map(|x| s.reporting.json = Some(x)) },
+    Key { name: "progress", example: "\"plain\"", take: |s, v| v.word().map(|x| s.reporting.progress = Some(x)) },
+    Key { name: "log_format", example: "\"json\"", take: |s, v| v.word().map(|x| s.reporting.log_format = Some(x)) },
+    Key { name: "verbose", example: "1", take: |s, v| v.whole().map(|x| s.reporting.verbose = x) },
+    Key { name: "quiet", example: "true", take: |s, v| v.switch().map(|x| s.reporting.quiet = Some(x)) },
     Key { name: "rate", example: "\"20/10s\"", take: |s, v| v.parsed(str::parse).map(|x| s.planning.rate = Some(x)) },
     Key { name: "burst", example: "1", take: |s, v| v.whole().map(|x| s.planning.burst = Some(x)) },
     Key { name: "concurrency", example: "16", take: |s, v| v.whole().map(|x| s.planning.concurrency = Some(x)) },
@@ -140,7 +140,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, JobError> {
         problems.sort_by_key(|problem| (problem.line, problem.column));
         return Err(JobError::File(problems));
     }
-    settings.common.origins = Origins::in_file(path, given);
+    settings.files.origins = Origins::in_file(path, given);
     Ok(settings)
 }
 
@@ -347,14 +347,14 @@ mod tests {
             let settings = parsed(&text);
             assert_ne!(settings, Settings::default(), "{text}");
             assert_eq!(
-                settings.common.origins.name(key.name),
+                settings.files.origins.name(key.name),
                 format!("`{}` in `jobs/nightly.toml`", key.name)
             );
             // The value must have landed somewhere, not only its origin.
             let without_origin = Settings {
-                common: crate::job::settings::Common {
+                files: crate::job::settings::Files {
                     origins: Origins::default(),
-                    ..settings.common
+                    ..settings.files
                 },
                 ..settings
             };
@@ -369,10 +369,10 @@ mod tests {
              timeout = \"2m\"\r\nprice = 30\r\nuntil = 06:00:00\r\non_unknown = \"Resubmit\"\r\nprogress = \"plain\"\r\n\
              log_format = \"json\"\r\nretry_rejected = [422, \"dropped\"]\r\nbudget = 1_500.5\r\n",
         );
-        assert_eq!(settings.common.manifest, Some(PathBuf::from("jobs/../clips.csv")));
-        assert_eq!(settings.common.results, Some(PathBuf::from("/srv/out.csv")));
-        assert_eq!(settings.common.progress, Some(ProgressMode::Plain));
-        assert_eq!(settings.common.log_format, Some(LogFormat::Json));
+        assert_eq!(settings.files.manifest, Some(PathBuf::from("jobs/../clips.csv")));
+        assert_eq!(settings.files.results, Some(PathBuf::from("/srv/out.csv")));
+        assert_eq!(settings.reporting.progress, Some(ProgressMode::Plain));
+        assert_eq!(settings.reporting.log_format, Some(LogFormat::Json));
         assert_eq!(settings.planning.price, Some("30".parse().unwrap()));
         assert_eq!(settings.planning.until, Some("06:00".parse().unwrap()));
         assert_eq!(settings.planning.retry_rejected, Some("422,dropped".parse().unwrap()));

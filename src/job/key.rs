@@ -90,13 +90,13 @@ impl KeyPlace {
         // Set but empty is how an unset secret looks in many schedulers.
         let environment = environment.filter(|value| !value.is_empty());
         match (&self.file, environment) {
-            (Some(file), environment) if self.file_wins || environment.is_none() => self.from_file(file),
+            (Some(file), environment) if self.file_wins || environment.is_none() => self.read_file(file),
             (_, Some(value)) => from_environment(&value).map(|key| (key, None)),
             (_, None) => Err(KeyError::Missing),
         }
     }
 
-    fn from_file(&self, path: &Path) -> Result<(ApiKey, Option<String>), KeyError> {
+    fn read_file(&self, path: &Path) -> Result<(ApiKey, Option<String>), KeyError> {
         // The path is not shown: someone may have given the key itself in its place.
         let named_by = &self.named_by;
         let unreadable = |source| KeyError::Unreadable {

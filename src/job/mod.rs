@@ -16,5 +16,5 @@ mod error;
 pub use error::{FileProblem, JobError};
 pub use key::{ApiKey, KeyError};
 pub use resolve::{Job, Output};
-pub use settings::{CodeFilter, Common, LogFormat, OnUnknown, Planning, ProgressMode, Sending, Settings};
+pub use settings::{CodeFilter, Files, LogFormat, OnUnknown, Planning, ProgressMode, Reporting, Sending, Settings};
 pub use until::Moment;

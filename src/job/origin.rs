@@ -109,7 +109,6 @@ fn meant_by(rest: &str) -> Option<String> {
     }
     let options = file::key_names().chain(["job"]);
     if rest == rest.to_uppercase() && key != "base_url" && options.clone().any(|name| name == key) {
-        // A manifest is no option: only the command line and a job file name it.
         return None;
     }
     file::nearest(&key, options).map(variable)

@@ -143,7 +143,7 @@ pub const RESULT_EXTENSIONS: [&str; 3] = ["csv", "tsv", "jsonl"];
 impl Job {
     /// The job that flags and environment (`given`) make together with the job file they name.
     pub fn load(given: Settings) -> Result<Job, JobError> {
-        let settings = match given.common.job.clone() {
+        let settings = match given.files.job.clone() {
             Some(path) => {
                 let below = file::read(&path)?;
                 refuse_files_of_another_batch(&given, &below)?;
@@ -160,19 +160,20 @@ impl Job {
     /// The job that `settings` make at `moment`, once everything is merged.
     pub fn resolve(settings: Settings, moment: &Moment) -> Result<Job, JobError> {
         let Settings {
-            common,
+            files,
             planning,
             sending,
+            reporting,
         } = settings;
-        let origins = &common.origins;
+        let origins = &files.origins;
         let mut warnings = Vec::new();
 
-        let manifest = manifest(common.manifest)?;
-        let results = results(origins, common.results, &manifest)?;
-        let ledger = ledger(origins, common.ledger, &manifest)?;
+        let manifest = manifest(files.manifest)?;
+        let results = results(origins, files.results, &manifest)?;
+        let ledger = ledger(origins, files.ledger, &manifest)?;
         let inputs = [
             ("the manifest", Some(&manifest)),
-            ("the job file", common.job.as_ref()),
+            ("the job file", files.job.as_ref()),
             ("the file with the API key", sending.api_key_file.as_ref()),
             ("the file with the certificates", sending.ca_file.as_ref()),
         ];
@@ -269,11 +270,11 @@ impl Job {
                 None => PriceTable::published(),
             },
             output: Output {
-                json: common.json.unwrap_or(false),
-                progress: common.progress.unwrap_or_default(),
-                log_format: common.log_format.unwrap_or_default(),
-                verbose: common.verbose,
-                quiet: common.quiet.unwrap_or(false),
+                json: reporting.json.unwrap_or(false),
+                progress: reporting.progress.unwrap_or_default(),
+                log_format: reporting.log_format.unwrap_or_default(),
+                verbose: reporting.verbose,
+                quiet: reporting.quiet.unwrap_or(false),
             },
             manifest,
             warnings,
@@ -288,26 +289,23 @@ impl Job {
 
 /// A job file's results and ledger belong to its own manifest: with another one they would be overwritten.
 fn refuse_files_of_another_batch(given: &Settings, below: &Settings) -> Result<(), JobError> {
-    let (Some(own), Some(theirs)) = (&given.common.manifest, &below.common.manifest) else {
+    let (Some(own), Some(theirs)) = (&given.files.manifest, &below.files.manifest) else {
         return Ok(());
     };
     if is_same_file(own, theirs) {
         return Ok(());
     }
     for (key, is_given, is_below) in [
-        (
-            "results",
-            given.common.results.is_some(),
-            below.common.results.is_some(),
-        ),
-        ("ledger", given.common.ledger.is_some(), below.common.ledger.is_some()),
+        ("results", given.files.results.is_some(), below.files.results.is_some()),
+        ("ledger", given.files.ledger.is_some(), below.files.ledger.is_some()),
     ] {
         if is_below && !is_given {
             return Err(JobError::setting(
                 format!(
-                    "{} belongs to its manifest `{}`, and `MANIFEST` is another: {}",
-                    below.common.origins.name(key),
+                    "{} belongs to its manifest `{}`, and {} is another: {}",
+                    below.files.origins.name(key),
                     shown(theirs),
+                    given.files.origins.name("manifest"),
                     shown(own)
                 ),
                 format!(
@@ -666,4 +664,484 @@ fn listed(words: &[&str]) -> String {
         .map(|word| format!("`.{word}`"))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Run {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    /// 2026-11-22T22:30:00Z, seen from Greenwich.
+    fn evening() -> Moment {
+        Moment::at(UnixMillis(1_795_386_600_000), 0)
+    }
+
+    fn flags(arguments: &str) -> Settings {
+        Run::try_parse_from(["run"].into_iter().chain(arguments.split_whitespace()))
+            .unwrap_or_else(|error| panic!("{error}"))
+            .settings
+    }
+
+    fn job(arguments: &str) -> Job {
+        Job::resolve(flags(arguments), &evening()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn complaint(arguments: &str) -> String {
+        told(&Job::resolve(flags(arguments), &evening()).unwrap_err())
+    }
+
+    fn told(error: &JobError) -> String {
+        match error.help() {
+            Some(help) => format!("{error}\n  help: {help}"),
+            None => error.to_string(),
+        }
+    }
+
+    /// A folder with `job.toml` of this content, and the path of that file.
+    fn job_file(content: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.toml");
+        fs::write(&path, content).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_manifest_alone_makes_a_job_of_defaults() {
+        insta::assert_debug_snapshot!(job("shots/clips.csv"), @r#"
+        Job {
+            manifest: "shots/clips.csv",
+            results: "shots/clips.results.csv",
+            ledger: "shots/clips.csv.ledger",
+            base_url: Url {
+                scheme: "https",
+                cannot_be_a_base: false,
+                username: "",
+                password: None,
+                host: Some(
+                    Domain(
+                        "api.kie.ai",
+                    ),
+                ),
+                port: None,
+                path: "/",
+                query: None,
+                fragment: None,
+            },
+            sandbox: false,
+            callback_url: None,
+            key_place: KeyPlace {
+                file: None,
+                named_by: "`--api-key-file`",
+                file_wins: false,
+            },
+            reuse_connections: false,
+            ca_file: None,
+            rate: Limited {
+                requests: 20,
+                window: 10s,
+            },
+            burst: 1,
+            concurrency: 16,
+            limit: None,
+            stop_at: None,
+            strict: false,
+            max_attempts: 3,
+            patience: 900s,
+            maintenance_pause: 60s,
+            timeout: 120s,
+            connect_timeout: 10s,
+            on_unknown: Hold,
+            retry_rejected: None,
+            resubmit_changed: false,
+            keep_going: false,
+            budget: None,
+            prices: PriceTable {
+                prices: [
+                    (
+                        Six,
+                        P768,
+                        30.0,
+                    ),
+                    (
+                        Ten,
+                        P768,
+                        50.0,
+                    ),
+                    (
+                        Six,
+                        P1080,
+                        50.0,
+                    ),
+                ],
+                overridden: false,
+            },
+            output: Output {
+                json: false,
+                progress: Auto,
+                log_format: Text,
+                verbose: 0,
+                quiet: false,
+            },
+            warnings: [],
+        }
+        "#);
+    }
+
+    #[test]
+    fn results_stand_beside_the_manifest_in_its_format() {
+        for (manifest, results, ledger) in [
+            ("clips.csv", "clips.results.csv", "clips.csv.ledger"),
+            ("in/clips.TSV", "in/clips.results.tsv", "in/clips.TSV.ledger"),
+            ("clips.v2.jsonl", "clips.v2.results.jsonl", "clips.v2.jsonl.ledger"),
+            ("clips.ndjson", "clips.results.jsonl", "clips.ndjson.ledger"),
+            ("clips.txt", "clips.results.csv", "clips.txt.ledger"),
+            ("clips", "clips.results.csv", "clips.ledger"),
+        ] {
+            let job = job(manifest);
+            assert_eq!(job.results, Path::new(results));
+            assert_eq!(job.ledger, Path::new(ledger));
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_job_file_and_the_job_file_over_the_default() {
+        let (folder, path) = job_file(
+            "manifest = \"clips.csv\"\nconcurrency = 4\nmax_attempts = 5\nsandbox = true\nverbose = 1\n\
+             retry_rejected = true\n",
+        );
+        let given = flags(&format!(
+            "--job {} --concurrency 8 --sandbox=no --retry-rejected=no",
+            path.display()
+        ));
+        let job = Job::load(given).unwrap();
+        assert_eq!(job.manifest, folder.path().join("clips.csv"));
+        assert_eq!((job.concurrency, job.max_attempts, job.burst), (8, 5, BURST));
+        assert_eq!((job.sandbox, job.output.verbose, job.retry_rejected), (false, 1, None));
+    }
+
+    /// Not a test: the child process of the next one, which prints what its own environment makes of a job file.
+    #[test]
+    #[ignore = "the child process of another test"]
+    fn child_with_an_environment() {
+        let arguments = std::env::var("TEST_ARGUMENTS").unwrap();
+        let parsed = Run::try_parse_from(["run"].into_iter().chain(arguments.split_whitespace()));
+        match parsed.map(|run| Job::load(run.settings)) {
+            Ok(Ok(job)) => println!(
+                "\n> {} {} {} {} {} {:?}",
+                job.concurrency,
+                job.max_attempts,
+                job.timeout.as_secs(),
+                job.output.verbose,
+                job.base_url,
+                job.warnings
+            ),
+            Ok(Err(error)) => println!("\n> {error}"),
+            Err(error) => println!("\n> refused: {:?}", origin::variable_behind(&error)),
+        }
+    }
+
+    fn in_environment(variables: &[(&str, &str)], arguments: &str) -> String {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--ignored",
+                "--nocapture",
+                "job::resolve::tests::child_with_an_environment",
+            ])
+            .env("TEST_ARGUMENTS", arguments)
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("> "));
+        line.unwrap_or_else(|| panic!("{text}")).to_owned()
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_the_environment_over_the_job_file() {
+        let (_folder, path) = job_file("manifest = \"c.csv\"\nconcurrency = 4\nmax_attempts = 5\ntimeout = \"99s\"\n");
+        let arguments = format!("--concurrency 8 --job {}", path.display());
+        let variables = [
+            ("HAILUO_BATCH_CONCURRENCY", "6"),
+            ("HAILUO_BATCH_MAX_ATTEMPTS", "7"),
+            ("HAILUO_BATCH_VERBOSE", "2"),
+            ("KIE_BASE_URL", "http://127.0.0.1:9/kie"),
+        ];
+        assert_eq!(
+            in_environment(&variables, &arguments),
+            "8 7 99 2 http://127.0.0.1:9/kie/ []"
+        );
+    }
+
+    #[test]
+    fn complaints_name_the_variable_they_come_from() {
+        for (variables, expected) in [
+            (
+                vec![("HAILUO_BATCH_CONCURRENCY", "0")],
+                "`HAILUO_BATCH_CONCURRENCY` is 0, and must be from 1 to 1024",
+            ),
+            (
+                vec![("HAILUO_BATCH_RATE", "twenty")],
+                "refused: Some(\"HAILUO_BATCH_RATE\")",
+            ),
+            (
+                vec![
+                    ("HAILUO_BATCH_BUGET", "9"),
+                    ("HAILUO_BATCH_SERVICE_HOST", "10.0.0.1"),
+                    ("HAILUO_BATCH_API_KEY", "x"),
+                ],
+                "16 3 120 0 https://api.kie.ai/ [\"the environment variable `HAILUO_BATCH_API_KEY` has no effect: the \
+                 nearest is `KIE_API_KEY`\", \"the environment variable `HAILUO_BATCH_BUGET` has no effect: the nearest \
+                 is `HAILUO_BATCH_BUDGET`\"]",
+            ),
+        ] {
+            assert_eq!(in_environment(&variables, "clips.csv"), expected);
+        }
+    }
+
+    #[test]
+    fn complaints_name_the_setting_and_say_what_to_do() {
+        let all = [
+            "",
+            "-",
+            "clips.csv --results out.xlsx",
+            "clips.csv --results clips.csv",
+            "clips.csv --results ./clips.csv",
+            "clips.csv --results x.csv --ledger x.csv",
+            "clips.csv --ledger clips.results.csv",
+            "clips.csv --ledger clips.csv",
+            "clips.csv --ledger postgres://me:secret@db.example/kie",
+            "clips.csv --base-url http://api.kie.ai",
+            "clips.csv --base-url https://api.kie.ai/?a=b",
+            "clips.csv --sandbox --base-url https://api.kie.ai",
+            "clips.csv --rate off",
+            "clips.csv --burst 0",
+            "clips.csv --burst 21",
+            "clips.csv --concurrency 1025",
+            "clips.csv --max-attempts 0",
+            "clips.csv --limit 0",
+            "clips.csv --timeout 500ms",
+            "clips.csv --patience 0s",
+            "clips.csv --for 0s",
+            "clips.csv --budget=-1",
+            "clips.csv --budget nan",
+        ]
+        .map(|arguments| format!("{arguments}\n{}", complaint(arguments)));
+        insta::assert_snapshot!(all.join("\n"), @"
+        no manifest is given
+          help: write it after the command, like `hailuo-batch run clips.csv`, or name a job file with `--job`
+        -
+        the manifest cannot come from standard input: a batch must find its rows again in a second run
+          help: save it to a file, and give the file's name
+        clips.csv --results out.xlsx
+        `--results` has no format that can be written: out.xlsx
+          help: end the file's name in one of `.csv`, `.tsv`, `.jsonl`
+        clips.csv --results clips.csv
+        `--results` is the manifest itself: clips.csv
+          help: every file of a batch needs a name of its own
+        clips.csv --results ./clips.csv
+        `--results` is the manifest itself: ./clips.csv
+          help: every file of a batch needs a name of its own
+        clips.csv --results x.csv --ledger x.csv
+        `--results` would make results and ledger one file: x.csv
+          help: every file of a batch needs a name of its own
+        clips.csv --ledger clips.results.csv
+        `--ledger` would make results and ledger one file: clips.results.csv
+          help: every file of a batch needs a name of its own
+        clips.csv --ledger clips.csv
+        `--ledger` is the manifest itself: clips.csv
+          help: every file of a batch needs a name of its own
+        clips.csv --ledger postgres://me:secret@db.example/kie
+        `--ledger` is a URL, and this version keeps ledgers in SQLite files only
+          help: give a path on a local disk, or leave it out for one beside the manifest
+        clips.csv --base-url http://api.kie.ai
+        `--base-url` is plain http, and the API key would travel unprotected: http://api.kie.ai/
+          help: write `https://`; plain http is only for a server on this machine
+        clips.csv --base-url https://api.kie.ai/?a=b
+        `--base-url` has a `?` or `#` part
+          help: give only the beginning that all requests share, like `https://api.kie.ai`
+        clips.csv --sandbox --base-url https://api.kie.ai
+        `--sandbox` and `--base-url` contradict each other: the sandbox has an address of its own
+          help: leave one of them out
+        clips.csv --rate off
+        `--rate` is off, which `api.kie.ai` does not allow
+          help: leave it out for 20/10s; `off` is only for a server of your own
+        clips.csv --burst 0
+        `--burst` is 0, and a rate of 20/10s allows 1 to 20 at once
+          help: leave it out for 1, an even stream
+        clips.csv --burst 21
+        `--burst` is 21, and a rate of 20/10s allows 1 to 20 at once
+          help: leave it out for 1, an even stream
+        clips.csv --concurrency 1025
+        `--concurrency` is 1025, and must be from 1 to 1024
+          help: leave it out for 16
+        clips.csv --max-attempts 0
+        `--max-attempts` is 0, and must be from 1 to 100
+          help: leave it out for 3
+        clips.csv --limit 0
+        `--limit` is 0, so no row would be sent
+          help: use `hailuo-batch check` to send nothing, or leave it out for all rows
+        clips.csv --timeout 500ms
+        `--timeout` is 500ms, and the shortest is 1s
+          help: leave it out for 2m
+        clips.csv --patience 0s
+        `--patience` is 0s, and the shortest is 1s
+          help: leave it out for 15m
+        clips.csv --for 0s
+        `--for` is 0s, so no row would be sent
+          help: write how long the run may start rows, like `2h`, or leave it out for no limit
+        clips.csv --budget=-1
+        `--budget` is not an amount of credits: -1
+          help: write a number that is not negative, like `6000`, or leave it out for no limit
+        clips.csv --budget nan
+        `--budget` is not an amount of credits: NaN
+          help: write a number that is not negative, like `6000`, or leave it out for no limit
+        ");
+    }
+
+    #[test]
+    fn a_complaint_about_a_job_file_names_it() {
+        let settings = file::parse(Path::new("nightly.toml"), "manifest = \"clips.csv\"\nburst = 40").unwrap();
+        let error = Job::resolve(settings, &evening()).unwrap_err();
+        insta::assert_snapshot!(error, @"`burst` in `nightly.toml` is 40, and a rate of 20/10s allows 1 to 20 at once");
+    }
+
+    #[test]
+    fn a_job_file_that_is_not_there_is_named() {
+        let error = Job::load(flags("--job no/such.toml")).unwrap_err();
+        insta::assert_snapshot!(told(&error), @"
+        cannot read the job file `no/such.toml`
+          help: check the path after `--job`
+        ");
+    }
+
+    #[test]
+    fn another_manifest_does_not_write_into_the_files_of_the_job() {
+        let (_folder, path) = job_file("manifest = \"clips.csv\"\nresults = \"out.csv\"\n");
+        let job_flag = format!("--job {}", path.display());
+        let error = Job::load(flags(&format!("other.csv {job_flag}"))).unwrap_err();
+        let text = told(&error).replace(&*path.parent().unwrap().to_string_lossy(), "FOLDER");
+        insta::assert_snapshot!(text, @"
+        `results` in `FOLDER/job.toml` belongs to its manifest `FOLDER/clips.csv`, and `MANIFEST` is another: other.csv
+          help: give `--results` for this manifest, or take `results` out of the job file
+        ");
+        let own = format!("{} {job_flag}", path.with_file_name("clips.csv").display());
+        assert!(Job::load(flags(&own)).is_ok());
+        assert!(Job::load(flags(&format!("other.csv --results o.csv {job_flag}"))).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_manifest_is_the_manifest() {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join("clips.csv");
+        fs::write(&manifest, "").unwrap();
+        let soft = folder.path().join("soft.csv");
+        let hard = folder.path().join("hard.csv");
+        std::os::unix::fs::symlink(&manifest, &soft).unwrap();
+        fs::hard_link(&manifest, &hard).unwrap();
+        for link in [soft, hard] {
+            let text = complaint(&format!("{} --results {}", manifest.display(), link.display()));
+            assert!(text.starts_with("`--results` is the manifest itself"), "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_this_machine() {
+        for url in [
+            "http://localhost:8080",
+            "http://127.0.0.2/x",
+            "http://[::1]:1",
+            "http://api.localhost",
+            "https://a.example",
+        ] {
+            let job = job(&format!("clips.csv --rate off --base-url {url}"));
+            assert!(job.base_url.as_str().ends_with('/'));
+        }
+        for url in ["http://kie.example", "http://10.0.0.1", "http://localhost.example"] {
+            assert!(
+                complaint(&format!("clips.csv --base-url {url}")).contains("unprotected"),
+                "{url}"
+            );
+        }
+        for url in ["https://api.kie.ai.", "https://API.KIE.AI/x"] {
+            assert!(
+                complaint(&format!("clips.csv --rate off --base-url {url}")).contains("does not allow"),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_rate_above_the_accounts_is_warned_of() {
+        for (arguments, most) in [
+            ("--rate 20/10s", None),
+            ("--rate 20/10s --burst 20", None),
+            ("--rate 2/s", None),
+            ("--rate 120/60s", None),
+            ("--rate 120/60s --burst 40", Some("59")),
+            ("--rate 40/10s", Some("39")),
+            ("--rate 100/1s", Some("953")),
+            ("--rate 40/10s --sandbox", None),
+            ("--rate 40/10s --base-url http://localhost", None),
+        ] {
+            let warnings = job(&format!("clips.csv {arguments}")).warnings;
+            match most {
+                Some(most) => assert!(warnings[0].contains(&format!("lets {most} requests")), "{warnings:?}"),
+                None => assert_eq!(warnings, [""; 0], "{arguments}"),
+            }
+        }
+        insta::assert_snapshot!(job("clips.csv --rate 40/10s").warnings[0], @"`--rate` lets 39 requests into 10s; the API allows 20 unless support has raised your account's limit");
+    }
+
+    #[test]
+    fn the_earlier_of_until_and_for_stops_the_run() {
+        let at = |arguments: &str| {
+            let job = job(&format!("clips.csv {arguments}"));
+            (job.stop_at.map(UnixMillis::to_rfc3339), job.warnings)
+        };
+        let clean = |time: &str| (Some(time.to_owned()), Vec::new());
+        assert_eq!(at(""), (None, Vec::new()));
+        assert_eq!(at("--until 06:00"), clean("2026-11-23T06:00:00.000Z"));
+        assert_eq!(at("--for 2h"), clean("2026-11-23T00:30:00.000Z"));
+        assert_eq!(at("--for 2h --until 06:00"), clean("2026-11-23T00:30:00.000Z"));
+        assert_eq!(at("--for 9h --until 06:00"), clean("2026-11-23T06:00:00.000Z"));
+        let (_, warnings) = at("--until 2026-11-22T22:00:00Z");
+        insta::assert_snapshot!(warnings[0], @"`--until` is already past: no row will be started");
+    }
+
+    #[test]
+    fn connecting_always_gives_up_before_the_request() {
+        for (timeout, connect) in [("120s", 10_000), ("10s", 8_000), ("1s", 800)] {
+            let job = job(&format!("clips.csv --timeout {timeout}"));
+            assert_eq!(job.connect_timeout, Duration::from_millis(connect));
+            assert!(job.connect_timeout < job.timeout);
+        }
+    }
+
+    #[test]
+    fn a_callback_url_on_this_machine_is_warned_of() {
+        let warnings = job("clips.csv --callback-url http://localhost:9/hook").warnings;
+        insta::assert_snapshot!(warnings[0], @"`--callback-url` is on this machine, where the API cannot reach it: http://localhost:9/hook");
+        assert!(
+            job("clips.csv --sandbox --callback-url http://localhost:9/hook")
+                .warnings
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn own_prices_and_a_budget_are_taken() {
+        use crate::row::{ClipLength, Resolution};
+        let job = job("clips.csv --price 10s-768P=45 --budget 0");
+        assert_eq!(job.prices.price_of(ClipLength::Ten, Resolution::P768), Some(45.0));
+        assert_eq!(job.budget, Some(0.0));
+    }
 }
