@@ -108,7 +108,8 @@ impl KeyPlace {
             reason,
         };
         let file = File::open(path).map_err(unreadable)?;
-        let warning = is_open_to_others(&file).map_err(unreadable)?.then(|| {
+        let is_open = !is_system_credential(path) && is_open_to_others(&file).map_err(unreadable)?;
+        let warning = is_open.then(|| {
             format!("others on this machine can read the file that {named_by} names: `chmod 600` keeps the key yours")
         });
         let mut bytes = Vec::new();
@@ -131,6 +132,11 @@ fn from_environment(value: &OsStr) -> Result<ApiKey, KeyError> {
             place: format!("`{KEY_VARIABLE}`"),
             reason,
         })
+}
+
+/// systemd's `LoadCredential=` lets one service in with an access list, which shows as rights of the group.
+fn is_system_credential(path: &Path) -> bool {
+    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder))
 }
 
 #[cfg(unix)]

@@ -93,7 +93,8 @@ pub(crate) fn misspelt_variables(names: impl IntoIterator<Item = String>) -> Vec
         .filter_map(|name| {
             let meant = meant_by(name.strip_prefix(ENVIRONMENT_PREFIX)?)?;
             Some(format!(
-                "the environment variable `{name}` has no effect: the nearest is `{meant}`"
+                "the environment variable `{}` has no effect: the nearest is `{meant}`",
+                escape::for_terminal(&name)
             ))
         })
         .collect();

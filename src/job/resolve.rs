@@ -1138,6 +1138,24 @@ mod tests {
     }
 
     #[test]
+    fn every_job_file_of_the_repository_resolves() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs");
+        let mut seen = 0;
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "toml") {
+                continue;
+            }
+            seen += 1;
+            let mut settings = file::read(&path).unwrap_or_else(|error| panic!("{error}"));
+            settings.files.manifest.get_or_insert("clips.csv".into());
+            let job = Job::resolve(settings, &evening()).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(job.warnings, [""; 0], "{}", path.display());
+        }
+        assert!(seen >= 3, "{seen}");
+    }
+
+    #[test]
     fn own_prices_and_a_budget_are_taken() {
         use crate::row::{ClipLength, Resolution};
         let job = job("clips.csv --price 10s-768P=45 --budget 0");
