@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::key::KeyError;
 use crate::escape;
+use crate::job::key::KeyError;
 
 /// Why the settings do not make a job.
 #[derive(Debug, thiserror::Error)]

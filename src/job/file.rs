@@ -4,8 +4,8 @@
 //! go and with its place.
 
 use std::fmt::Display;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use clap::ValueEnum;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::duration;
-use super::error::{FileProblem, JobError};
-use super::origin::Origins;
-use super::settings::{CodeFilter, RetryRejected, Settings, web_address};
+use crate::job::duration;
+use crate::job::error::{FileProblem, JobError};
+use crate::job::origin::Origins;
+use crate::job::settings::{CodeFilter, RetryRejected, Settings, web_address};
 
 /// One key of a job file: its name, a value to write, and how it gets into the settings.
 struct Key {
@@ -77,11 +77,15 @@ pub fn read(path: &Path) -> Result<Settings, JobError> {
         path: path.to_owned(),
         source,
     };
-    if fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
-        let source = io::Error::new(io::ErrorKind::InvalidData, "it is too large for a job file");
-        return Err(unreadable(source));
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a full file from a cut one, also where the length is not known before.
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let refused = |reason: &str| unreadable(io::Error::new(io::ErrorKind::InvalidData, reason));
+    if bytes.len() as u64 > LARGEST {
+        return Err(refused("it is too large for a job file"));
     }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))?;
     parse(path, &text)
 }
 

@@ -7,6 +7,7 @@ pub mod duration;
 pub mod file;
 pub mod key;
 pub mod origin;
+pub mod paths;
 pub mod resolve;
 pub mod settings;
 pub mod until;

@@ -8,9 +8,9 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::file;
-use super::key::KEY_VARIABLE;
 use crate::escape;
+use crate::job::file;
+use crate::job::key::KEY_VARIABLE;
 
 /// Prefix of the environment variable of every option: `HAILUO_BATCH_RATE` for `--rate`.
 pub const ENVIRONMENT_PREFIX: &str = "HAILUO_BATCH_";

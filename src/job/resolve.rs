@@ -1,21 +1,19 @@
 //! From what was given to what a run works with: defaults filled in, rules checked, nothing left open.
 
-use std::ffi::OsString;
-use std::fs;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::{Host, Url};
 
-use super::error::{JobError, shown};
-use super::key::{ApiKey, KEY_VARIABLE, KeyPlace};
-use super::origin::{self, Origins, Source};
-use super::settings::{CodeFilter, LogFormat, OnUnknown, ProgressMode, RetryRejected, Settings};
-use super::until::Moment;
-use super::{duration, file};
 use crate::clock::UnixMillis;
+use crate::job::error::JobError;
+use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace};
+use crate::job::origin::{self, Origins, Source};
+use crate::job::settings::{CodeFilter, LogFormat, OnUnknown, ProgressMode, RetryRejected, Settings};
+use crate::job::until::{Moment, Until};
+use crate::job::{duration, file, paths};
 use crate::kie::price::PriceTable;
 use crate::rate::Rate;
 
@@ -24,7 +22,7 @@ use crate::rate::Rate;
 pub struct Job {
     /// The input file. Whether it can be read is found by its reader.
     pub manifest: PathBuf,
-    /// Where the results go; the extension is one of [`RESULT_EXTENSIONS`], and no other file of the job is meant.
+    /// Where the results go; the extension is one of [`paths::RESULT_EXTENSIONS`], and no other file of the job is meant.
     pub results: PathBuf,
     /// The SQLite file of the durable record.
     pub ledger: PathBuf,
@@ -137,16 +135,13 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Below a second, pauses and limits of a run are slips of the pen.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The formats results are written in, by extension.
-pub const RESULT_EXTENSIONS: [&str; 3] = ["csv", "tsv", "jsonl"];
-
 impl Job {
     /// The job that flags and environment (`given`) make together with the job file they name.
     pub fn load(given: Settings) -> Result<Job, JobError> {
         let settings = match given.files.job.clone() {
             Some(path) => {
                 let below = file::read(&path)?;
-                refuse_files_of_another_batch(&given, &below)?;
+                paths::refuse_files_of_another_batch(&given, &below)?;
                 given.merge(below)
             }
             None => given,
@@ -168,16 +163,16 @@ impl Job {
         let origins = &files.origins;
         let mut warnings = Vec::new();
 
-        let manifest = manifest(files.manifest)?;
-        let results = results(origins, files.results, &manifest)?;
-        let ledger = ledger(origins, files.ledger, &manifest)?;
+        let manifest = paths::manifest(files.manifest)?;
+        let results = paths::results(origins, files.results, &manifest)?;
+        let ledger = paths::ledger(origins, files.ledger, &manifest)?;
         let inputs = [
             ("the manifest", Some(&manifest)),
             ("the job file", files.job.as_ref()),
             ("the file with the API key", sending.api_key_file.as_ref()),
             ("the file with the certificates", sending.ca_file.as_ref()),
         ];
-        keep_apart(origins, &results, &ledger, &inputs)?;
+        paths::keep_apart(origins, &results, &ledger, &inputs)?;
 
         let sandbox = planning.sandbox.unwrap_or(false);
         let base_url = base_url(origins, planning.base_url, sandbox)?;
@@ -287,178 +282,16 @@ impl Job {
     }
 }
 
-/// A job file's results and ledger belong to its own manifest: with another one they would be overwritten.
-fn refuse_files_of_another_batch(given: &Settings, below: &Settings) -> Result<(), JobError> {
-    let (Some(own), Some(theirs)) = (&given.files.manifest, &below.files.manifest) else {
-        return Ok(());
-    };
-    if is_same_file(own, theirs) {
-        return Ok(());
-    }
-    for (key, is_given, is_below) in [
-        ("results", given.files.results.is_some(), below.files.results.is_some()),
-        ("ledger", given.files.ledger.is_some(), below.files.ledger.is_some()),
-    ] {
-        if is_below && !is_given {
-            return Err(JobError::setting(
-                format!(
-                    "{} belongs to its manifest `{}`, and {} is another: {}",
-                    below.files.origins.name(key),
-                    shown(theirs),
-                    given.files.origins.name("manifest"),
-                    shown(own)
-                ),
-                format!(
-                    "give `{}` for this manifest, or take `{key}` out of the job file",
-                    origin::flag(key)
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn manifest(given: Option<PathBuf>) -> Result<PathBuf, JobError> {
-    let help = "write it after the command, like `hailuo-batch run clips.csv`, or name a job file with `--job`";
-    match given {
-        Some(path) if path == Path::new("-") => Err(JobError::setting(
-            "the manifest cannot come from standard input: a batch must find its rows again in a second run",
-            "save it to a file, and give the file's name",
-        )),
-        Some(path) if !path.as_os_str().is_empty() => Ok(path),
-        _ => Err(JobError::setting("no manifest is given", help)),
-    }
-}
-
-fn results(origins: &Origins, given: Option<PathBuf>, manifest: &Path) -> Result<PathBuf, JobError> {
-    let Some(given) = given else {
-        return Ok(default_results(manifest));
-    };
-    if result_extension(&given).is_none() {
-        return Err(JobError::setting(
-            format!(
-                "{} has no format that can be written: {}",
-                origins.name("results"),
-                shown(&given)
-            ),
-            format!("end the file's name in one of {}", listed(&RESULT_EXTENSIONS)),
-        ));
-    }
-    Ok(given)
-}
-
-/// `clips.results.csv` for `clips.csv`. A manifest with an extension of its own kind (`clips.txt`) gets CSV.
-fn default_results(manifest: &Path) -> PathBuf {
-    let extension = match manifest.extension() {
-        Some(extension) if extension.eq_ignore_ascii_case("ndjson") => "jsonl",
-        _ => result_extension(manifest).unwrap_or("csv"),
-    };
-    let mut name = manifest.file_stem().unwrap_or_default().to_owned();
-    name.push(".results.");
-    name.push(extension);
-    manifest.with_file_name(name)
-}
-
-fn result_extension(path: &Path) -> Option<&'static str> {
-    let extension = path.extension()?;
-    RESULT_EXTENSIONS
-        .into_iter()
-        .find(|known| extension.eq_ignore_ascii_case(known))
-}
-
-fn ledger(origins: &Origins, given: Option<PathBuf>, manifest: &Path) -> Result<PathBuf, JobError> {
-    let Some(given) = given else {
-        let mut name = OsString::from(manifest.file_name().unwrap_or_default());
-        name.push(".ledger");
-        return Ok(manifest.with_file_name(name));
-    };
-    // The address itself is not shown: it may hold a password.
-    if given.to_str().is_some_and(|text| text.contains("://")) {
-        return Err(JobError::setting(
-            format!(
-                "{} is a URL, and this version keeps ledgers in SQLite files only",
-                origins.name("ledger")
-            ),
-            "give a path on a local disk, or leave it out for one beside the manifest",
-        ));
-    }
-    Ok(given)
-}
-
-/// Results and ledger are written: neither may be another file of the job.
-fn keep_apart(
-    origins: &Origins,
-    results: &Path,
-    ledger: &Path,
-    inputs: &[(&str, Option<&PathBuf>)],
-) -> Result<(), JobError> {
-    let help = "every file of a batch needs a name of its own";
-    for (key, output) in [("results", results), ("ledger", ledger)] {
-        for (what, input) in inputs {
-            if input.is_some_and(|input| is_same_file(output, input)) {
-                let name = origins.name(key);
-                return Err(JobError::setting(
-                    format!("{name} is {what} itself: {}", shown(output)),
-                    help,
-                ));
-            }
-        }
-    }
-    if is_same_file(results, ledger) {
-        let name = origins.name(if origins.source("results").is_some() {
-            "results"
-        } else {
-            "ledger"
-        });
-        return Err(JobError::setting(
-            format!("{name} would make results and ledger one file: {}", shown(results)),
-            help,
-        ));
-    }
-    Ok(())
-}
-
-/// Whether two paths name one file, which need not exist yet.
-fn is_same_file(one: &Path, other: &Path) -> bool {
-    canonical(one) == canonical(other) || have_one_inode(one, other)
-}
-
-fn canonical(path: &Path) -> PathBuf {
-    if let Ok(whole) = fs::canonicalize(path) {
-        return whole;
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    match (fs::canonicalize(folder), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
-    }
-}
-
-#[cfg(unix)]
-fn have_one_inode(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (fs::metadata(one), fs::metadata(other)) {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn have_one_inode(_: &Path, _: &Path) -> bool {
-    false
-}
-
 fn base_url(origins: &Origins, given: Option<Url>, sandbox: bool) -> Result<Url, JobError> {
     let default = || Url::parse(BASE_URL).expect("the default is a URL");
     let Some(mut url) = given else {
         return Ok(default());
     };
     if sandbox {
-        // A flag may send a job file's batch to the sandbox; both in one place cannot be meant.
-        if origins.source("sandbox").is_some() && origins.source("sandbox") == origins.source("base_url") {
+        // A flag may send a job file's batch to the sandbox, and `KIE_BASE_URL` may stand there for other programs; but
+        // both on one command line, or in one file, cannot be meant.
+        let place = origins.source("sandbox").filter(|place| **place != Source::Environment);
+        if place.is_some() && place == origins.source("base_url") {
             return Err(JobError::setting(
                 format!(
                     "{} and {} contradict each other: the sandbox has an address of its own",
@@ -616,7 +449,7 @@ fn budget(origins: &Origins, given: Option<f64>) -> Result<Option<f64>, JobError
 
 fn stop_at(
     origins: &Origins,
-    until: Option<&super::until::Until>,
+    until: Option<&Until>,
     run_for: Option<Duration>,
     moment: &Moment,
 ) -> Result<Option<UnixMillis>, JobError> {
@@ -658,16 +491,11 @@ fn written(duration: Duration) -> String {
     duration::written(duration)
 }
 
-fn listed(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`.{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use clap::Parser;
 
     use super::*;
@@ -877,6 +705,15 @@ mod tests {
         assert_eq!(
             in_environment(&variables, &arguments),
             "8 7 99 2 http://127.0.0.1:9/kie/ []"
+        );
+    }
+
+    #[test]
+    fn a_sandbox_wins_over_an_address_from_elsewhere() {
+        let variables = [("KIE_BASE_URL", "http://127.0.0.1:9"), ("HAILUO_BATCH_SANDBOX", "1")];
+        assert_eq!(
+            in_environment(&variables, "clips.csv"),
+            "16 3 120 0 https://api.kie.ai/ []"
         );
     }
 

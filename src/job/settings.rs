@@ -3,6 +3,11 @@
 //! The doc comments are the help text. A default is not written into clap: an option that was not given stays `None`,
 //! so that a job file below the flags can still speak; [`super::resolve`] fills in the rest.
 
+#![allow(
+    rustdoc::bare_urls,
+    reason = "the doc comments are the help text, where `<…>` would be shown"
+)]
+
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,9 +15,9 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 use url::Url;
 
-use super::duration;
-use super::origin::Origins;
-use super::until::Until;
+use crate::job::duration;
+use crate::job::origin::Origins;
+use crate::job::until::Until;
 use crate::kie::price::PriceOverride;
 use crate::rate::Rate;
 

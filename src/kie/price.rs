@@ -57,7 +57,7 @@ impl PriceTable {
     /// Where the prices come from, in words for the user.
     pub fn source(&self) -> &'static str {
         if self.overridden {
-            "your `--price`"
+            "your own prices"
         } else {
             PUBLISHED_SOURCE
         }
@@ -182,7 +182,7 @@ mod tests {
             assert_eq!(prices(text), expected, "{text}");
         }
         let own = PriceTable::published().with(&PriceOverride::Every(1.0));
-        assert_eq!(own.source(), "your `--price`");
+        assert_eq!(own.source(), "your own prices");
     }
 
     #[test]
