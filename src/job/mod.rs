@@ -1,1 +1,21 @@
-//! (job)
+//! The settings of a batch: flags, environment and a TOML job file fill the same all-optional [`Settings`]; merged in
+//! that order, they are resolved once into a [`Job`] in which nothing with a default is left open.
+//!
+//! Only this folder and `cli` know of clap and of environment variables. It imports leaf types and the price table.
+
+pub mod duration;
+pub mod file;
+pub mod key;
+pub mod origin;
+pub mod paths;
+pub mod resolve;
+pub mod settings;
+pub mod until;
+
+mod error;
+
+pub use error::{FileProblem, JobError};
+pub use key::{ApiKey, KeyError};
+pub use resolve::{Job, Output};
+pub use settings::{CodeFilter, Files, LogFormat, OnUnknown, Planning, ProgressMode, Reporting, Sending, Settings};
+pub use until::Moment;

@@ -1,0 +1,797 @@
+//! Every option as the user gave it, or did not: the same struct for flags, environment and job file.
+//!
+//! The doc comments are the help text. A default is not written into clap: an option that was not given stays `None`,
+//! so that a job file below the flags can still speak; [`super::resolve`] fills in the rest.
+
+#![allow(
+    rustdoc::bare_urls,
+    reason = "the doc comments are the help text, where `<…>` would be shown"
+)]
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueEnum};
+use url::Url;
+
+use crate::job::duration;
+use crate::job::origin::Origins;
+use crate::job::until::Until;
+use crate::price::PriceOverride;
+use crate::rate::Rate;
+
+const FILES: &str = "Input and output";
+const PACE: &str = "Pace and limits";
+const RETRIES: &str = "Retries and unknown rows";
+const MONEY: &str = "Money";
+const API: &str = "API";
+const OUTPUT: &str = "Output";
+
+/// Everything that can be set: what `run` takes, and what a job file may hold.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Settings {
+    /// Which files.
+    #[command(flatten)]
+    pub files: Files,
+    /// What a run would do.
+    #[command(flatten)]
+    pub planning: Planning,
+    /// How a run talks to the API.
+    #[command(flatten)]
+    pub sending: Sending,
+    /// What to say.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// The files of a batch, for every command that reads one.
+///
+/// Flatten it before the other structs: its first field records where all settings came from.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Files {
+    /// Where each setting was given.
+    #[command(flatten)]
+    pub origins: Origins,
+
+    /// Manifest: one row per video, as CSV, TSV or JSONL.
+    ///
+    /// May be left out when a job file names it.
+    #[arg(value_name = "MANIFEST", env = "HAILUO_BATCH_MANIFEST", hide_env = true)]
+    pub manifest: Option<PathBuf>,
+
+    /// Read settings from a TOML job file.
+    ///
+    /// Its keys are the long flags with `_` for `-`; paths in it are relative to its folder. A flag wins over the
+    /// environment (HAILUO_BATCH_RATE for --rate, and so on), and the environment over the job file.
+    /// Example: --job jobs/nightly.toml
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_JOB", hide_env = true, help_heading = FILES)]
+    pub job: Option<PathBuf>,
+
+    /// Write the results to FILE.
+    ///
+    /// The extension decides the format: csv, tsv or jsonl. Default: STEM.results.EXT beside the manifest.
+    /// Example: --results out/clips.csv
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_RESULTS", hide_env = true, help_heading = FILES)]
+    pub results: Option<PathBuf>,
+
+    /// Keep the durable record of the batch in PATH.
+    ///
+    /// A SQLite file on a local disk; it makes a second run go on where the first one ended.
+    /// Default: MANIFEST.ledger. Example: --ledger /var/lib/hailuo-batch/clips.ledger
+    #[arg(long, value_name = "PATH", env = "HAILUO_BATCH_LEDGER", hide_env = true, help_heading = FILES)]
+    pub ledger: Option<PathBuf>,
+}
+
+/// What decides which rows a run sends, how fast and for how much: `check` computes with it, `run` does it.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Planning {
+    /// Send at most N requests in any window of DURATION.
+    ///
+    /// No window of that length ever sees more than N, retries included. Default: 20/10s, the API's limit for an
+    /// account. `off` is only for a server of your own. Example: --rate 10/10s
+    #[arg(long, value_name = "N/DURATION", env = "HAILUO_BATCH_RATE", hide_env = true, help_heading = PACE)]
+    pub rate: Option<Rate>,
+
+    /// Let up to N requests leave at once when the window allows it.
+    ///
+    /// 1 sends an even stream, which every way of counting a window accepts. From 1 to the N of --rate.
+    /// Default: 1. Example: --burst 5
+    #[arg(
+        long, value_name = "N", value_parser = whole::<u32>,
+        env = "HAILUO_BATCH_BURST", hide_env = true, help_heading = PACE
+    )]
+    pub burst: Option<u32>,
+
+    /// Have at most N requests in flight.
+    ///
+    /// This is also the most rows one crash can leave unknown. From 1 to 1024. Default: 16. Example: --concurrency 4
+    #[arg(
+        long, value_name = "N", value_parser = whole::<u32>,
+        env = "HAILUO_BATCH_CONCURRENCY", hide_env = true, help_heading = PACE
+    )]
+    pub concurrency: Option<u32>,
+
+    /// Send at most N rows in this run.
+    ///
+    /// The rest stays queued. Default: all. Example: --limit 10
+    #[arg(
+        long, value_name = "N", value_parser = whole::<u64>,
+        env = "HAILUO_BATCH_LIMIT", hide_env = true, help_heading = PACE
+    )]
+    pub limit: Option<u64>,
+
+    /// Start no more rows after TIME.
+    ///
+    /// A local time (the next time the clock shows it), a local date and time, or RFC 3339. The rest stays queued.
+    /// With --for the earlier of both counts. Default: none. Example: --until 06:00
+    #[arg(long, value_name = "TIME", env = "HAILUO_BATCH_UNTIL", hide_env = true, help_heading = PACE)]
+    pub until: Option<Until>,
+
+    /// Start no more rows after DURATION.
+    ///
+    /// Counted from the start of the run; the rest stays queued. Default: none. Example: --for 2h
+    #[arg(
+        id = "for", long = "for", value_name = "DURATION", value_parser = duration::parse,
+        env = "HAILUO_BATCH_FOR", hide_env = true, help_heading = PACE
+    )]
+    pub run_for: Option<Duration>,
+
+    /// Send nothing at all if any row is invalid.
+    ///
+    /// Default: no; the valid rows are sent and the others reported. Example: --strict
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_STRICT", hide_env = true, help_heading = PACE
+    )]
+    pub strict: Option<bool>,
+
+    /// Queue rejected and failed rows again, all or those with these error codes.
+    ///
+    /// A comma list of the codes in the results. Default: no; example: --retry-rejected=422,500,dropped
+    #[arg(
+        long, value_name = "CODES", num_args = 0..=1, require_equals = true, default_missing_value = "all",
+        env = "HAILUO_BATCH_RETRY_REJECTED", hide_env = true, help_heading = RETRIES
+    )]
+    pub retry_rejected: Option<RetryRejected>,
+
+    /// Send accepted rows again whose content has changed under the same `id`.
+    ///
+    /// They are paid for again. Default: no; they are reported. Example: --resubmit-changed
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_RESUBMIT_CHANGED", hide_env = true, help_heading = RETRIES
+    )]
+    pub resubmit_changed: Option<bool>,
+
+    /// Stop before more than CREDITS are spent.
+    ///
+    /// In credits (1 credit is 0.005 USD), by the prices of --price. Default: none. Example: --budget 6000
+    #[arg(
+        long, value_name = "CREDITS", value_parser = number,
+        env = "HAILUO_BATCH_BUDGET", hide_env = true, help_heading = MONEY
+    )]
+    pub budget: Option<f64>,
+
+    /// Reckon with these prices, in credits for a video.
+    ///
+    /// One number for every row, or a price for each kind of clip. Default: the published prices
+    /// (6s-768P=30,10s-768P=50,6s-1080P=50). Example: --price 6s-768P=27,10s-768P=45
+    #[arg(long, value_name = "CREDITS", env = "HAILUO_BATCH_PRICE", hide_env = true, help_heading = MONEY)]
+    pub price: Option<PriceOverride>,
+
+    /// Have the API call URL when a task ends.
+    ///
+    /// For every row that has no callback_url of its own. Default: none.
+    /// Example: --callback-url https://hooks.example.org/kie
+    #[arg(
+        long, value_name = "URL", value_parser = web_address,
+        env = "HAILUO_BATCH_CALLBACK_URL", hide_env = true, help_heading = API
+    )]
+    pub callback_url: Option<Url>,
+
+    /// Run against an embedded stand-in for the API.
+    ///
+    /// Needs no key and no network, and costs nothing. Default: no. Example: --sandbox
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_SANDBOX", hide_env = true, help_heading = API
+    )]
+    pub sandbox: Option<bool>,
+
+    /// Send requests to the API at URL.
+    ///
+    /// Also from KIE_BASE_URL. Plain http only to this machine. Default: https://api.kie.ai
+    /// Example: --base-url http://127.0.0.1:8080
+    #[arg(
+        long, value_name = "URL", value_parser = web_address, env = "KIE_BASE_URL", hide_env = true, help_heading = API
+    )]
+    pub base_url: Option<Url>,
+}
+
+/// What only a run that sends needs.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Sending {
+    /// Try a row at most N times when the API answers with a passing trouble of its own.
+    ///
+    /// Pauses for the rate limit and for maintenance do not count. From 1 to 100. Default: 3. Example: --max-attempts 5
+    #[arg(
+        long, value_name = "N", value_parser = whole::<u32>,
+        env = "HAILUO_BATCH_MAX_ATTEMPTS", hide_env = true, help_heading = RETRIES
+    )]
+    pub max_attempts: Option<u32>,
+
+    /// Halt after DURATION without one success.
+    ///
+    /// The rest stays queued for the next run. Default: 15m. Example: --patience 1h
+    #[arg(
+        long, value_name = "DURATION", value_parser = duration::parse,
+        env = "HAILUO_BATCH_PATIENCE", hide_env = true, help_heading = RETRIES
+    )]
+    pub patience: Option<Duration>,
+
+    /// Pause for DURATION when the API says it is in maintenance (455).
+    ///
+    /// The pauses grow until it ends. Default: 1m. Example: --maintenance-pause 5m
+    #[arg(
+        long, value_name = "DURATION", value_parser = duration::parse,
+        env = "HAILUO_BATCH_MAINTENANCE_PAUSE", hide_env = true, help_heading = RETRIES
+    )]
+    pub maintenance_pause: Option<Duration>,
+
+    /// Wait DURATION for the answer to a submission.
+    ///
+    /// Giving up early makes an unknown row: it may have been taken and paid for. Connecting has 10 s of its own.
+    /// At least 1s. Default: 2m. Example: --timeout 3m
+    #[arg(
+        long, value_name = "DURATION", value_parser = duration::parse,
+        env = "HAILUO_BATCH_TIMEOUT", hide_env = true, help_heading = RETRIES
+    )]
+    pub timeout: Option<Duration>,
+
+    /// Hold rows whose request got no answer, or send them again.
+    ///
+    /// Sent again, a row may be paid for twice. Default: hold. Example: --on-unknown resubmit
+    #[arg(
+        long, value_name = "WHAT", value_enum, env = "HAILUO_BATCH_ON_UNKNOWN", hide_env = true, help_heading = RETRIES
+    )]
+    pub on_unknown: Option<OnUnknown>,
+
+    /// Go on when ten rows in a row are rejected for the same reason.
+    ///
+    /// Default: no; that halts the run, as something is wrong with the whole batch. Example: --keep-going
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_KEEP_GOING", hide_env = true, help_heading = RETRIES
+    )]
+    pub keep_going: Option<bool>,
+
+    /// Read the API key from FILE.
+    ///
+    /// The file holds the key and nothing else. Default: the environment variable KIE_API_KEY.
+    /// Example: --api-key-file ~/.config/kie-api-key
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_API_KEY_FILE", hide_env = true, help_heading = API)]
+    pub api_key_file: Option<PathBuf>,
+
+    /// Send several submissions over one connection.
+    ///
+    /// Faster for high limits; a connection that the server closes can then leave a row unknown. Default: no.
+    /// Example: --reuse-connections
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_REUSE_CONNECTIONS", hide_env = true, help_heading = API
+    )]
+    pub reuse_connections: Option<bool>,
+
+    /// Trust the certificates in FILE as well as the system's.
+    ///
+    /// PEM, for a network whose proxy signs its own certificates. Default: none. Example: --ca-file company.pem
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_CA_FILE", hide_env = true, help_heading = API)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// What a command says, and how.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Reporting {
+    /// Print the summary as one JSON object on standard output.
+    ///
+    /// Default: no. Example: --json
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_JSON", hide_env = true, help_heading = OUTPUT
+    )]
+    pub json: Option<bool>,
+
+    /// Show progress on standard error as a bar, as plain lines, or not at all.
+    ///
+    /// Default: auto (a bar on a terminal, else plain lines). Example: --progress plain
+    #[arg(
+        long, value_name = "WHEN", value_enum, env = "HAILUO_BATCH_PROGRESS", hide_env = true, help_heading = OUTPUT
+    )]
+    pub progress: Option<ProgressMode>,
+
+    /// Write log lines as text or as JSON objects.
+    ///
+    /// Default: text. Example: --log-format json
+    #[arg(
+        long, value_name = "FORMAT", value_enum, env = "HAILUO_BATCH_LOG_FORMAT", hide_env = true, help_heading = OUTPUT
+    )]
+    pub log_format: Option<LogFormat>,
+
+    /// Log more: -v every row, -vv every request, -vvv the libraries too.
+    #[arg(
+        short, long, action = ArgAction::Count, env = "HAILUO_BATCH_VERBOSE", hide_env = true, help_heading = OUTPUT
+    )]
+    pub verbose: u8,
+
+    /// Say nothing on standard error but errors.
+    ///
+    /// Default: no. Example: --quiet
+    #[arg(
+        short, long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_QUIET", hide_env = true, help_heading = OUTPUT
+    )]
+    pub quiet: Option<bool>,
+}
+
+/// What to do with rows whose request got no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum OnUnknown {
+    /// Leave them until a callback or the user settles them
+    #[default]
+    Hold,
+    /// Send them again, at the risk of paying twice
+    Resubmit,
+}
+
+/// How a run shows where it stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProgressMode {
+    /// A bar on a terminal, else plain lines
+    #[default]
+    Auto,
+    /// A bar that redraws itself
+    Bar,
+    /// A line now and then
+    Plain,
+    /// Nothing
+    None,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// Which of the rejected and failed rows are queued again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeFilter {
+    /// All of them.
+    All,
+    /// Those whose `error_code` is one of these, in lower case.
+    Codes(Vec<String>),
+}
+
+impl CodeFilter {
+    /// Whether a row with this `error_code` is meant.
+    pub fn matches(&self, error_code: &str) -> bool {
+        match self {
+            CodeFilter::All => true,
+            CodeFilter::Codes(codes) => codes.iter().any(|code| code.eq_ignore_ascii_case(error_code)),
+        }
+    }
+}
+
+/// `--retry-rejected` as it was given: `None` is an explicit `no`, which takes back what a job file says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryRejected(pub Option<CodeFilter>);
+
+/// Why a text is not a list of error codes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an error code: write codes from the results with commas between, like `422,500,dropped`")]
+pub struct CodesError(String);
+
+impl FromStr for RetryRejected {
+    type Err = CodesError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "all" => return Ok(RetryRejected(Some(CodeFilter::All))),
+            word => match yes_or_no(word) {
+                Ok(true) if word != "1" => return Ok(RetryRejected(Some(CodeFilter::All))),
+                Ok(false) if word != "0" => return Ok(RetryRejected(None)),
+                _ => {}
+            },
+        }
+        let codes = text
+            .split(',')
+            .map(|code| code.trim().to_ascii_lowercase())
+            .map(|code| {
+                let sane = !code.is_empty() && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                if sane { Ok(code) } else { Err(CodesError(code)) }
+            });
+        Ok(RetryRejected(Some(CodeFilter::Codes(codes.collect::<Result<_, _>>()?))))
+    }
+}
+
+/// A switch: alone it means yes; `no` takes back what a job file says.
+fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "yes" | "true" | "on" | "1" => Ok(true),
+        "no" | "false" | "off" | "0" => Ok(false),
+        _ => Err("write `yes` or `no`"),
+    }
+}
+
+fn whole<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.trim().parse().map_err(|_| "write a whole number, like `10`")
+}
+
+fn number(text: &str) -> Result<f64, &'static str> {
+    text.trim().parse().map_err(|_| "write a number, like `6000`")
+}
+
+/// An absolute http or https URL without credentials: what a base URL and a callback URL must be.
+pub(crate) fn web_address(text: &str) -> Result<Url, &'static str> {
+    let url: Url = text
+        .trim()
+        .parse()
+        .map_err(|_| "this is not a whole URL: write one like `https://api.example.org`")?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("this is not a web address: it must begin with `https://` or `http://`");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("a URL with a user name or password in it would show them in logs: leave them out");
+    }
+    Ok(url)
+}
+
+/// The fields of a struct, each from the upper one, or the lower one where the upper has none. A field that is
+/// missing here does not compile.
+macro_rules! each_or {
+    ($name:ident { $upper:ident, $lower:ident; $($field:ident),* $(,)? } $(, $extra:ident: $value:expr)?) => {
+        $name { $($field: $upper.$field.or($lower.$field),)* $($extra: $value)? }
+    };
+}
+
+impl Settings {
+    /// These settings, and `lower`'s wherever these say nothing.
+    pub fn merge(self, lower: Settings) -> Settings {
+        Settings {
+            files: self.files.merge(lower.files),
+            planning: self.planning.merge(lower.planning),
+            sending: self.sending.merge(lower.sending),
+            reporting: self.reporting.merge(lower.reporting),
+        }
+    }
+}
+
+impl Files {
+    fn merge(self, lower: Files) -> Files {
+        each_or!(Files { self, lower; origins, manifest, job, results, ledger })
+    }
+}
+
+impl Planning {
+    fn merge(self, lower: Planning) -> Planning {
+        each_or!(Planning {
+            self, lower;
+            rate, burst, concurrency, limit, until, run_for, strict, retry_rejected, resubmit_changed, budget, price,
+            callback_url, sandbox, base_url,
+        })
+    }
+}
+
+impl Sending {
+    fn merge(self, lower: Sending) -> Sending {
+        each_or!(Sending {
+            self, lower;
+            max_attempts, patience, maintenance_pause, timeout, on_unknown, keep_going, api_key_file, reuse_connections,
+            ca_file,
+        })
+    }
+}
+
+impl Reporting {
+    fn merge(self, lower: Reporting) -> Reporting {
+        let verbose = if self.verbose > 0 { self.verbose } else { lower.verbose };
+        each_or!(Reporting { self, lower; json, progress, log_format, quiet }, verbose: verbose)
+    }
+}
+
+impl From<(Files, Reporting)> for Settings {
+    fn from((files, reporting): (Files, Reporting)) -> Settings {
+        Settings {
+            files,
+            reporting,
+            ..Settings::default()
+        }
+    }
+}
+
+impl From<(Files, Planning, Reporting)> for Settings {
+    fn from((files, planning, reporting): (Files, Planning, Reporting)) -> Settings {
+        Settings {
+            files,
+            planning,
+            reporting,
+            ..Settings::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::{Arg, CommandFactory, Parser};
+
+    use super::*;
+    use crate::job::{duration::written, file, origin, resolve};
+
+    /// Submit every row that is not done
+    #[derive(Debug, Parser)]
+    #[command(name = "run", term_width = 100)]
+    struct Run {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn arguments() -> Vec<Arg> {
+        let mut command = Run::command();
+        command.build();
+        let ours = |arg: &&Arg| arg.get_id() != "help";
+        command.get_arguments().filter(ours).cloned().collect()
+    }
+
+    #[test]
+    fn the_keys_of_a_job_file_are_the_flags() {
+        let flags: BTreeSet<String> = arguments().iter().map(|arg| arg.get_id().to_string()).collect();
+        let mut keys: BTreeSet<String> = file::key_names().map(str::to_owned).collect();
+        // A job file does not name another one.
+        keys.insert("job".to_owned());
+        assert_eq!(flags, keys);
+    }
+
+    #[test]
+    fn every_option_has_its_flag_its_variable_and_its_place_in_the_help() {
+        for arg in arguments() {
+            let key = arg.get_id().as_str();
+            let variable = arg.get_env().unwrap().to_str().unwrap();
+            assert_eq!(variable, origin::variable(key));
+            assert!(arg.is_hide_env_set(), "{key}");
+            if key != "manifest" {
+                assert_eq!(format!("--{}", arg.get_long().unwrap()), origin::flag(key));
+                assert!(arg.get_help_heading().is_some(), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_says_what_it_does_its_default_and_an_example() {
+        for arg in arguments() {
+            let key = arg.get_id().as_str();
+            let first = arg.get_help().unwrap().to_string();
+            assert!(first.len() < 90 && !first.contains('\n'), "{key}: {first}");
+            let whole = arg.get_long_help().map(|text| text.to_string()).unwrap_or_default();
+            if !["manifest", "job", "verbose"].contains(&key) {
+                assert!(whole.contains("Default: "), "{key}: {whole}");
+                assert!(
+                    whole.contains(&format!("xample: {}", origin::flag(key))),
+                    "{key}: {whole}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_help_names_the_defaults_that_apply() {
+        let published: Vec<String> = [(6, "768P"), (10, "768P"), (6, "1080P")]
+            .iter()
+            .map(|(seconds, lines)| {
+                use crate::price::PriceTable;
+                use crate::row::{ClipLength, Resolution};
+                let length = if *seconds == 6 {
+                    ClipLength::Six
+                } else {
+                    ClipLength::Ten
+                };
+                let resolution = if *lines == "768P" {
+                    Resolution::P768
+                } else {
+                    Resolution::P1080
+                };
+                let price = PriceTable::published().price_of(length, resolution).unwrap();
+                format!("{seconds}s-{lines}={price}")
+            })
+            .collect();
+        for (key, default) in [
+            ("rate", Rate::ACCOUNT.to_string()),
+            ("burst", resolve::BURST.to_string()),
+            ("concurrency", resolve::CONCURRENCY.to_string()),
+            ("max_attempts", resolve::MAX_ATTEMPTS.to_string()),
+            ("patience", written(resolve::PATIENCE)),
+            ("maintenance_pause", written(resolve::MAINTENANCE_PAUSE)),
+            ("timeout", written(resolve::TIMEOUT)),
+            ("base_url", resolve::BASE_URL.to_owned()),
+            ("price", format!("the published prices ({})", published.join(","))),
+        ] {
+            let arg = arguments().into_iter().find(|arg| arg.get_id() == key).unwrap();
+            let help = arg.get_long_help().unwrap().to_string().replace('\n', " ");
+            assert!(help.contains(&format!("Default: {default}")), "{key}: {help}");
+        }
+    }
+
+    #[test]
+    fn the_short_help_fits_a_screen() {
+        insta::assert_snapshot!(Run::command().render_help(), @"
+        Submit every row that is not done
+
+        Usage: run [OPTIONS] [MANIFEST]
+
+        Arguments:
+          [MANIFEST]  Manifest: one row per video, as CSV, TSV or JSONL
+
+        Options:
+          -h, --help  Print help (see more with '--help')
+
+        Input and output:
+              --job <FILE>      Read settings from a TOML job file
+              --results <FILE>  Write the results to FILE
+              --ledger <PATH>   Keep the durable record of the batch in PATH
+
+        Pace and limits:
+              --rate <N/DURATION>  Send at most N requests in any window of DURATION
+              --burst <N>          Let up to N requests leave at once when the window allows it
+              --concurrency <N>    Have at most N requests in flight
+              --limit <N>          Send at most N rows in this run
+              --until <TIME>       Start no more rows after TIME
+              --for <DURATION>     Start no more rows after DURATION
+              --strict[=<yes|no>]  Send nothing at all if any row is invalid
+
+        Retries and unknown rows:
+              --retry-rejected[=<CODES>]      Queue rejected and failed rows again, all or those with these
+                                              error codes
+              --resubmit-changed[=<yes|no>]   Send accepted rows again whose content has changed under the
+                                              same `id`
+              --max-attempts <N>              Try a row at most N times when the API answers with a passing
+                                              trouble of its own
+              --patience <DURATION>           Halt after DURATION without one success
+              --maintenance-pause <DURATION>  Pause for DURATION when the API says it is in maintenance
+                                              (455)
+              --timeout <DURATION>            Wait DURATION for the answer to a submission
+              --on-unknown <WHAT>             Hold rows whose request got no answer, or send them again
+                                              [possible values: hold, resubmit]
+              --keep-going[=<yes|no>]         Go on when ten rows in a row are rejected for the same reason
+
+        Money:
+              --budget <CREDITS>  Stop before more than CREDITS are spent
+              --price <CREDITS>   Reckon with these prices, in credits for a video
+
+        API:
+              --callback-url <URL>            Have the API call URL when a task ends
+              --sandbox[=<yes|no>]            Run against an embedded stand-in for the API
+              --base-url <URL>                Send requests to the API at URL
+              --api-key-file <FILE>           Read the API key from FILE
+              --reuse-connections[=<yes|no>]  Send several submissions over one connection
+              --ca-file <FILE>                Trust the certificates in FILE as well as the system's
+
+        Output:
+              --json[=<yes|no>]      Print the summary as one JSON object on standard output
+              --progress <WHEN>      Show progress on standard error as a bar, as plain lines, or not at all
+                                     [possible values: auto, bar, plain, none]
+              --log-format <FORMAT>  Write log lines as text or as JSON objects [possible values: text,
+                                     json]
+          -v, --verbose...           Log more: -v every row, -vv every request, -vvv the libraries too
+          -q, --quiet[=<yes|no>]     Say nothing on standard error but errors
+        ");
+    }
+
+    #[test]
+    fn flags_are_read() {
+        let run = Run::parse_from([
+            "run",
+            "clips.csv",
+            "--rate",
+            "10/10s",
+            "--for=2h",
+            "--sandbox",
+            "--strict=no",
+            "-vv",
+            "-q",
+            "--retry-rejected",
+            "--price",
+            "30",
+            "--on-unknown",
+            "resubmit",
+            "--until",
+            "06:00",
+        ]);
+        let Settings {
+            files,
+            planning,
+            sending,
+            reporting,
+        } = run.settings;
+        assert_eq!(files.manifest, Some("clips.csv".into()));
+        assert_eq!(
+            (reporting.verbose, reporting.quiet, reporting.json),
+            (2, Some(true), None)
+        );
+        assert_eq!(planning.rate, Some("10/10s".parse().unwrap()));
+        assert_eq!(planning.run_for, Some(Duration::from_secs(7200)));
+        assert_eq!((planning.sandbox, planning.strict), (Some(true), Some(false)));
+        assert_eq!(planning.retry_rejected, Some(RetryRejected(Some(CodeFilter::All))));
+        assert_eq!(sending.on_unknown, Some(OnUnknown::Resubmit));
+        assert_eq!(sending.timeout, None);
+        assert_eq!(files.origins.name("rate"), "`--rate`");
+        assert_eq!(files.origins.name("manifest"), "`MANIFEST`");
+    }
+
+    #[test]
+    fn a_switch_does_not_swallow_the_manifest() {
+        let run = Run::parse_from(["run", "--retry-rejected", "--json", "clips.csv"]);
+        assert_eq!(run.settings.files.manifest, Some("clips.csv".into()));
+    }
+
+    #[test]
+    fn flags_that_cannot_be_read_say_what_to_write() {
+        let refused = |argument: &str| {
+            let error = Run::try_parse_from(["run", "clips.csv", argument]).unwrap_err();
+            error.to_string().lines().next().unwrap().to_owned()
+        };
+        let all: Vec<String> = [
+            "--rate=20",
+            "--timeout=90",
+            "--budget=1,500",
+            "--limit=-1",
+            "--burst=1.5",
+            "--price=cheap",
+            "--until=6pm",
+            "--base-url=api.kie.ai",
+            "--callback-url=ftp://x.example",
+            "--base-url=https://me:secret@x.example",
+            "--sandbox=maybe",
+            "--retry-rejected=4 22",
+            "--on-unknown=ask",
+        ]
+        .map(refused)
+        .into();
+        insta::assert_snapshot!(all.join("\n"), @"
+        error: invalid value '20' for '--rate <N/DURATION>': `20` is not a rate: write how many per how long, like `20/10s`
+        error: invalid value '90' for '--timeout <DURATION>': `90` has no unit: write `90s` for seconds or `90m` for minutes
+        error: invalid value '1,500' for '--budget <CREDITS>': write a number, like `6000`
+        error: invalid value '-1' for '--limit <N>': write a whole number, like `10`
+        error: invalid value '1.5' for '--burst <N>': write a whole number, like `10`
+        error: invalid value 'cheap' for '--price <CREDITS>': `cheap` is not a price: write credits, like `30`, or `6s-768P=30,10s-768P=50`
+        error: invalid value '6pm' for '--until <TIME>': `6pm` is not a time: write `06:00`, `2026-11-23 06:00` or `2026-11-23T06:00:00Z`
+        error: invalid value 'api.kie.ai' for '--base-url <URL>': this is not a whole URL: write one like `https://api.example.org`
+        error: invalid value 'ftp://x.example' for '--callback-url <URL>': this is not a web address: it must begin with `https://` or `http://`
+        error: invalid value 'https://me:secret@x.example' for '--base-url <URL>': a URL with a user name or password in it would show them in logs: leave them out
+        error: invalid value 'maybe' for '--sandbox[=<yes|no>]': write `yes` or `no`
+        error: invalid value '4 22' for '--retry-rejected[=<CODES>]': `4 22` is not an error code: write codes from the results with commas between, like `422,500,dropped`
+        error: invalid value 'ask' for '--on-unknown <WHAT>'
+        ");
+    }
+
+    #[test]
+    fn error_codes_are_a_comma_list() {
+        let read = |text: &str| text.parse::<RetryRejected>().map(|read| read.0);
+        let codes = |codes: &[&str]| Ok(Some(CodeFilter::Codes(codes.iter().map(|&c| c.to_owned()).collect())));
+        assert_eq!(read("422, 500,Dropped"), codes(&["422", "500", "dropped"]));
+        assert_eq!(read("1"), codes(&["1"]));
+        assert_eq!(read("all"), Ok(Some(CodeFilter::All)));
+        assert_eq!(read("no"), Ok(None));
+        for text in ["", "422,", "4-22", "422;500"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        let filter = read("http_502,422").unwrap().unwrap();
+        assert!(filter.matches("422") && filter.matches("HTTP_502") && !filter.matches("500"));
+        assert!(CodeFilter::All.matches("anything"));
+    }
+}
