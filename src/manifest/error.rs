@@ -1,0 +1,196 @@
+//! Why a manifest as a whole is of no use.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::escape;
+use crate::manifest::{Field, Format, MOST_COLUMNS, MOST_ROW_BYTES, MOST_ROWS};
+
+/// The manifest cannot be read: nothing was sent, and nothing can be until somebody has looked at the file.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not there, or may not be read.
+    #[error("{}: the manifest cannot be opened", shown(.path))]
+    Open {
+        /// The manifest.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Reading broke off.
+    #[error("{}:{line}: the manifest cannot be read", shown(.path))]
+    Read {
+        /// The manifest.
+        path: PathBuf,
+        /// The line that was being read.
+        line: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder, a pipe, a device: the manifest is read twice, so it has to stay.
+    #[error("{}: the manifest is {what}, not a file", shown(.path))]
+    NotAFile {
+        /// The manifest.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The extension names no format.
+    #[error("{}: the extension names no format this program reads", shown(.path))]
+    UnknownFormat {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// The extension promises text, the content is something else.
+    #[error("{}: the manifest is {what}, whatever its extension says", shown(.path))]
+    NotText {
+        /// The manifest.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Not even a header.
+    #[error("{}: the manifest is empty", shown(.path))]
+    Empty {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// A header at most.
+    #[error("{}: the manifest has no rows", shown(.path))]
+    NoRows {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// The header lacks what every row needs.
+    #[error("{}:{line}: no column {}", shown(.path), named(.missing))]
+    MissingColumns {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the header.
+        line: u32,
+        /// The fields without a column.
+        missing: Vec<Field>,
+        /// What to do about it.
+        help: String,
+    },
+    /// Two columns of the header mean the same.
+    #[error("{}:{line}: two columns mean `{field}`: `{first}` and `{second}`", shown(.path))]
+    TwoColumns {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the header.
+        line: u32,
+        /// What both mean.
+        field: Field,
+        /// Name of the first of them.
+        first: String,
+        /// Name of the other.
+        second: String,
+    },
+    /// The header has more than [`MOST_COLUMNS`] columns.
+    #[error("{}:{line}: the header has {columns} columns, more than {MOST_COLUMNS}", shown(.path))]
+    TooManyColumns {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the header.
+        line: u32,
+        /// How many there are.
+        columns: usize,
+    },
+    /// The header is not readable text.
+    #[error("{}:{line}: the header is not text in UTF-8, from byte {byte} of the file on", shown(.path))]
+    HeaderNotUtf8 {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the header.
+        line: u32,
+        /// The first byte that is not UTF-8, counted from 0.
+        byte: u64,
+    },
+    /// A quote opens and everything after it becomes one cell.
+    #[error("{}:{line}: the quote that opens on this line is not closed", shown(.path))]
+    UnclosedQuote {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the quote.
+        line: u32,
+    },
+    /// A row has more than [`MOST_ROW_BYTES`] bytes.
+    #[error("{}:{line}: the row that begins on this line has more than {MOST_ROW_BYTES} bytes", shown(.path))]
+    RowTooLong {
+        /// The manifest.
+        path: PathBuf,
+        /// Line on which the row begins.
+        line: u32,
+    },
+    /// There are more than [`MOST_ROWS`] rows.
+    #[error("{}:{line}: the manifest has more than {MOST_ROWS} rows", shown(.path))]
+    TooManyRows {
+        /// The manifest.
+        path: PathBuf,
+        /// Line of the first row too many.
+        line: u32,
+    },
+    /// The second reading met other bytes than the first.
+    #[error("{}: the manifest was changed while it was being read", shown(.path))]
+    Changed {
+        /// The manifest.
+        path: PathBuf,
+    },
+    /// Looking for repeated rows needs a temporary file, and there is none to be had.
+    #[error("{}: no temporary file for the search for repeated rows", shown(.path))]
+    Temporary {
+        /// The manifest.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl ManifestError {
+    /// What the user can do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            ManifestError::Open { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => "check the name and the folder you are in",
+                io::ErrorKind::PermissionDenied => "give yourself the right to read it",
+                _ => return None,
+            },
+            ManifestError::Read { .. } => return None,
+            ManifestError::NotAFile { .. } => "give the path of a regular file: it is read twice",
+            ManifestError::UnknownFormat { .. } => {
+                return Some(format!(
+                    "save it as CSV, TSV or JSONL and let its name end in {}",
+                    Format::EXTENSIONS
+                ));
+            }
+            ManifestError::NotText { .. } => "save it from the spreadsheet program as `CSV UTF-8`",
+            ManifestError::Empty { .. } | ManifestError::NoRows { .. } => {
+                "the first line names the columns, at least `prompt,image_url`; every line after it is a video"
+            }
+            ManifestError::MissingColumns { help, .. } => return Some(help.clone()),
+            ManifestError::TwoColumns { .. } => "drop one of them, or give the one you do not mean another name",
+            ManifestError::TooManyColumns { .. } => "check that the first line is the header and ends where it should",
+            ManifestError::HeaderNotUtf8 { .. } => "save the file as UTF-8",
+            ManifestError::UnclosedQuote { .. } => "close it, or write a quote that belongs to the text twice: `\"\"`",
+            ManifestError::RowTooLong { .. } => {
+                "a row is a prompt and a few addresses: look for a missing line break or an embedded image"
+            }
+            ManifestError::TooManyRows { .. } => "split the file: at 20 requests per 10 s this many rows take days",
+            ManifestError::Changed { .. } => "run the command again when nothing writes to the file",
+            ManifestError::Temporary { .. } => {
+                "make room in the folder for temporary files, or set `TMPDIR` to another"
+            }
+        };
+        Some(help.to_owned())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape::for_terminal(&path.to_string_lossy()).into_owned()
+}
+
+fn named(fields: &[Field]) -> String {
+    let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    names.join(" and no column ")
+}

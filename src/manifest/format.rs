@@ -1,0 +1,56 @@
+//! Which format a file has, by its extension.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::manifest::ManifestError;
+
+/// A format a manifest can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Cells between commas, as RFC 4180 has it.
+    Csv,
+    /// The same with tabs.
+    Tsv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// The formats and the extensions they are known by, as messages list them.
+    pub const EXTENSIONS: &'static str = "`.csv`, `.tsv` or `.jsonl`";
+
+    /// The format that the extension of `path` names.
+    pub fn of_path(path: &Path) -> Result<Format, ManifestError> {
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        match extension.to_ascii_lowercase().as_str() {
+            "csv" => Ok(Format::Csv),
+            "tsv" | "tab" => Ok(Format::Tsv),
+            "jsonl" | "ndjson" => Ok(Format::Jsonl),
+            _ => Err(ManifestError::UnknownFormat { path: path.into() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_decides_whatever_its_case() {
+        for (path, format) in [
+            ("clips.csv", Format::Csv),
+            ("CLIPS.CSV", Format::Csv),
+            ("a/b.c/clips.tsv", Format::Tsv),
+            ("clips.results.jsonl", Format::Jsonl),
+        ] {
+            assert_eq!(Format::of_path(Path::new(path)).unwrap(), format);
+        }
+        for path in ["clips", "clips.txt", ".csv", "clips.csv.gz"] {
+            let error = Format::of_path(Path::new(path)).unwrap_err();
+            assert!(error.help().unwrap().contains(".jsonl"), "{path}");
+        }
+    }
+}

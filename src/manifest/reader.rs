@@ -1,0 +1,106 @@
+//! A manifest as it is read: one row after the other, into memory that is used again.
+
+use std::path::{Path, PathBuf};
+
+use crate::manifest::csv::CsvRows;
+use crate::manifest::jsonl::JsonlRows;
+use crate::manifest::{Fingerprint, Format, MOST_ROWS, ManifestError, Problem, Row, source};
+
+/// An open manifest.
+#[derive(Debug)]
+pub struct Manifest {
+    path: PathBuf,
+    format: Format,
+    columns: Vec<String>,
+    rows: Rows,
+    number: u32,
+}
+
+#[derive(Debug)]
+enum Rows {
+    Table(Box<CsvRows>),
+    Lines(JsonlRows),
+}
+
+impl Manifest {
+    /// Opens the file and reads its header, if the format has one.
+    pub fn open(path: &Path) -> Result<Manifest, ManifestError> {
+        let format = Format::of_path(path)?;
+        let file = source::open(path)?;
+        let rows = match format {
+            Format::Csv => Rows::Table(Box::new(CsvRows::open(path, file, b',')?)),
+            Format::Tsv => Rows::Table(Box::new(CsvRows::open(path, file, b'\t')?)),
+            Format::Jsonl => Rows::Lines(JsonlRows::new(path, file)),
+        };
+        let columns = match &rows {
+            Rows::Table(table) => table.columns(),
+            Rows::Lines(_) => Vec::new(),
+        };
+        Ok(Manifest {
+            path: path.to_owned(),
+            format,
+            columns,
+            rows,
+            number: 0,
+        })
+    }
+
+    /// The format, by the file's extension.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The user's own columns in their order, named as in the header: all but those that results add. Empty for JSONL,
+    /// whose rows name their own (see [`Survey::columns`](crate::manifest::Survey::columns)).
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// What is odd about the header, and on which line it stands.
+    pub fn header_problems(&self) -> (u32, Vec<Problem>) {
+        match &self.rows {
+            Rows::Table(table) => table.header_problems(),
+            Rows::Lines(_) => (1, Vec::new()),
+        }
+    }
+
+    /// Reads the next row into `row`; `false` at the end of the file, which leaves `row` in no particular state.
+    pub fn read(&mut self, row: &mut Row) -> Result<bool, ManifestError> {
+        row.clear(self.number + 1);
+        let more = match &mut self.rows {
+            Rows::Table(table) => table.read(row)?,
+            Rows::Lines(lines) => lines.read(row)?,
+        };
+        if !more {
+            return Ok(false);
+        }
+        if self.number == MOST_ROWS {
+            return Err(ManifestError::TooManyRows {
+                path: self.path.clone(),
+                line: row.line,
+            });
+        }
+        self.number += 1;
+        row.settle();
+        Ok(true)
+    }
+
+    /// What was read up to now. Once [`Manifest::read`] has returned `false` it stands for the whole file.
+    pub fn fingerprint(&self) -> Fingerprint {
+        match &self.rows {
+            Rows::Table(table) => table.fingerprint(),
+            Rows::Lines(lines) => lines.fingerprint(),
+        }
+    }
+
+    /// At the end of a second reading: whether it met what the first one met.
+    pub fn expect_same(&self, first: Fingerprint) -> Result<(), ManifestError> {
+        if self.fingerprint() == first {
+            Ok(())
+        } else {
+            Err(ManifestError::Changed {
+                path: self.path.clone(),
+            })
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One row of a manifest, whatever the format.
+
+use std::sync::Arc;
+
+use csv::ByteRecord;
+use serde_json::Value;
+
+use crate::escape;
+use crate::manifest::jsonl::Object;
+use crate::manifest::validate::{Cells, validate};
+use crate::manifest::{Field, Problem, Rule, Severity};
+use crate::row::{ClipLength, Resolution, Submission};
+
+/// A row as [`Manifest::read`](crate::manifest::Manifest::read) leaves it. It is meant to be used again for the next
+/// row: its memory is kept.
+#[derive(Debug, Default)]
+pub struct Row {
+    pub(super) number: u32,
+    pub(super) line: u32,
+    pub(super) cells: Cells,
+    pub(super) problems: Vec<Problem>,
+    pub(super) kind: Option<(ClipLength, Resolution)>,
+    pub(super) written: Written,
+}
+
+/// The row as the user wrote it, for writing it back.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) record: ByteRecord,
+    pub(super) object: Object,
+    /// Where the user's own cells are; `None` if the row is an object.
+    pub(super) kept: Option<Arc<Kept>>,
+}
+
+/// Which cells of a table's rows are the user's own.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) columns: Vec<usize>,
+    /// The cells come from a results file, whose formulas are defused.
+    pub(super) defused: bool,
+}
+
+impl Row {
+    /// Which row of the manifest it is, counted from 1. Blank lines and the header are no rows.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The line of the file on which the row begins, counted from 1.
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// What the user calls the row, without surrounding white space. Also invalid rows may have one, but not those
+    /// whose cells cannot be told apart.
+    pub fn id(&self) -> Option<&str> {
+        let id = self.cells.get(Field::Id).trim();
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// What is to be sent; `None` if the row is invalid.
+    ///
+    /// A repeated `id` does not show here: ask [`Repeats`](crate::manifest::Repeats).
+    pub fn submission(&self) -> Option<Submission<'_>> {
+        let (length, resolution) = self.kind?;
+        Some(self.cells.submission(length, resolution))
+    }
+
+    /// What is wrong with the row, warnings included.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Replaces `out` by the user's own cells in one line of JSON: for CSV and TSV an array as long as
+    /// [`Manifest::columns`](crate::manifest::Manifest::columns), for JSONL the object without the keys that results add.
+    pub fn cells_json(&self, out: &mut String) {
+        out.clear();
+        let Some(kept) = &self.written.kept else {
+            self.written.object.write_kept(out);
+            return;
+        };
+        out.push('[');
+        for (at, column) in kept.columns.iter().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            let cell = self.written.record.get(*column).unwrap_or_default();
+            let cell = String::from_utf8_lossy(cell);
+            push_json(
+                out,
+                if kept.defused {
+                    escape::from_spreadsheet(&cell)
+                } else {
+                    &cell
+                },
+            );
+        }
+        out.push(']');
+    }
+
+    pub(super) fn clear(&mut self, number: u32) {
+        self.number = number;
+        self.cells.clear();
+        self.problems.clear();
+        self.kind = None;
+    }
+
+    /// Judges the cells, unless the row's line could not be made out.
+    pub(super) fn settle(&mut self) {
+        let found = self.problems.len();
+        let is_error = |problem: &Problem| problem.severity() == Severity::Error;
+        let is_object = self.written.kept.is_none() && self.keys().next().is_some();
+        let has_error = self.problems.iter().any(is_error);
+        if has_error && !is_object {
+            return;
+        }
+        let submission = validate(&self.cells, &mut self.problems);
+        self.kind = submission.map(|submission| (submission.length, submission.resolution));
+        if has_error {
+            self.kind = None;
+            // A value of the wrong type counts as absent, but saying so would be saying it twice.
+            let known: Vec<_> = self.problems[..found]
+                .iter()
+                .map(|problem| problem.column.clone())
+                .collect();
+            let is_new = |problem: &Problem| problem.rule != Rule::Missing || !known.contains(&problem.column);
+            self.problems.retain(is_new);
+        }
+    }
+
+    /// The keys of the object that the row is, without those that results add; none for CSV and TSV.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let object = self.written.kept.is_none().then_some(&self.written.object);
+        object.into_iter().flat_map(Object::kept_keys)
+    }
+}
+
+/// Appends `text` as a JSON string.
+pub(super) fn push_json(out: &mut String, text: &str) {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
+}

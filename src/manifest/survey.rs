@@ -1,0 +1,220 @@
+//! The first reading of a manifest: everything that can be said about it before money is spent.
+
+use std::path::Path;
+
+use crate::escape;
+use crate::manifest::headers::shown;
+use crate::manifest::repeats::{Found, RepeatFinder, Repetition};
+use crate::manifest::{
+    Field, Fingerprint, Format, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Repeats, Row, Rule,
+};
+use crate::row::{ClipLength, Resolution};
+
+/// Longest `id` in a message, in characters.
+const MOST_SHOWN: usize = 60;
+
+/// What a manifest holds.
+#[derive(Debug)]
+pub struct Survey {
+    /// Its format.
+    pub format: Format,
+    /// How many rows it has; never 0.
+    pub rows: u32,
+    /// How many of them cannot be sent, repeated `id`s included.
+    pub invalid: u32,
+    /// The others, by what they cost.
+    pub valid_by_kind: KindCounts,
+    /// Every problem with its place.
+    pub report: ProblemReport,
+    /// Which rows repeat earlier ones.
+    pub repeats: Repeats,
+    /// For the second reading, to prove that it read the same.
+    pub fingerprint: Fingerprint,
+    /// The user's own columns in their order; for JSONL every key of any row in the order of first appearance, of which
+    /// there are at most [`MOST_COLUMNS`].
+    pub columns: Vec<String>,
+}
+
+/// How many valid rows there are of each length and resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindCounts([[u32; 2]; 2]);
+
+impl KindCounts {
+    /// How many rows are of this kind.
+    pub fn of(&self, length: ClipLength, resolution: Resolution) -> u32 {
+        self.0[length as usize][resolution as usize]
+    }
+
+    /// Every kind that occurs, and how often.
+    pub fn iter(&self) -> impl Iterator<Item = (ClipLength, Resolution, u32)> {
+        let lengths = [ClipLength::Six, ClipLength::Ten];
+        let kinds = lengths.map(|length| [(length, Resolution::P768), (length, Resolution::P1080)]);
+        let counts = *self;
+        let counted = kinds
+            .into_iter()
+            .flatten()
+            .map(move |(length, resolution)| (length, resolution, counts.of(length, resolution)));
+        counted.filter(|(_, _, count)| *count > 0)
+    }
+
+    /// How many rows there are of all kinds.
+    pub fn total(&self) -> u32 {
+        self.0.iter().flatten().sum()
+    }
+
+    pub(super) fn add(&mut self, length: ClipLength, resolution: Resolution) {
+        self.0[length as usize][resolution as usize] += 1;
+    }
+
+    fn subtract(&mut self, others: KindCounts) {
+        for (count, other) in self.0.iter_mut().flatten().zip(others.0.iter().flatten()) {
+            *count -= other;
+        }
+    }
+}
+
+/// Reads the manifest once, showing every row to `visit`.
+pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, ManifestError> {
+    let mut manifest = Manifest::open(path)?;
+    let mut report = ProblemReport::default();
+    let (header_line, problems) = manifest.header_problems();
+    problems
+        .iter()
+        .for_each(|problem| report.add(None, header_line, problem));
+
+    let no_temporary = |source| ManifestError::Temporary {
+        path: path.into(),
+        source,
+    };
+    let mut valid_by_kind = KindCounts::default();
+    let mut keys = Keys::default();
+    let mut finder = RepeatFinder::new();
+    let mut rows = 0;
+    let mut row = Row::default();
+    while manifest.read(&mut row)? {
+        rows = row.number();
+        for problem in row.problems() {
+            report.add(Some(rows), row.line(), problem);
+        }
+        if let Some((length, resolution)) = row.kind {
+            valid_by_kind.add(length, resolution);
+        }
+        keys.add(&row);
+        finder.add(&row).map_err(no_temporary)?;
+        visit(&row);
+    }
+    if rows == 0 {
+        return Err(ManifestError::NoRows { path: path.into() });
+    }
+    keys.report_near_misses(&mut report);
+    let found = finder.finish().map_err(no_temporary)?;
+    valid_by_kind.subtract(found.spoiled);
+    let fingerprint = manifest.fingerprint();
+    let format = manifest.format();
+    let columns = match format {
+        Format::Csv | Format::Tsv => manifest.columns().to_vec(),
+        Format::Jsonl => keys.names.into_iter().map(|(name, _)| name).collect(),
+    };
+    let repeats = report_repeats(path, found, &mut report)?;
+    report.sort();
+    Ok(Survey {
+        format,
+        rows,
+        invalid: rows - valid_by_kind.total(),
+        valid_by_kind,
+        report,
+        repeats,
+        fingerprint,
+        columns,
+    })
+}
+
+/// The keys of JSONL rows.
+#[derive(Debug, Default)]
+struct Keys {
+    /// Each key and the place of the first row that has it.
+    names: Vec<(String, (u32, u32))>,
+    /// The fields that any row has.
+    fields: [bool; 6],
+}
+
+impl Keys {
+    fn add(&mut self, row: &Row) {
+        // Rows of one file tend to have the same keys in the same order.
+        let mut likely = 0;
+        for key in row.keys() {
+            let known = self.names.get(likely).is_some_and(|(name, _)| name == key);
+            likely += 1;
+            if known || self.names.len() == MOST_COLUMNS || self.names.iter().any(|(name, _)| name == key) {
+                continue;
+            }
+            self.names.push((key.to_owned(), (row.number(), row.line())));
+            if let Some(field) = Field::of_name(key) {
+                self.fields[field as usize] = true;
+            }
+        }
+    }
+
+    /// Reports keys that look like a slip of the pen for a field that no row has.
+    fn report_near_misses(&self, report: &mut ProblemReport) {
+        for (name, (row, line)) in &self.names {
+            let absent = |field: &Field| !self.fields[*field as usize];
+            let near = |field: &Field| absent(field) && Field::of_name(name).is_none() && field.is_near(name);
+            if let Some(field) = Field::ALL.into_iter().find(near) {
+                let found = format!("did you mean `{field}`?");
+                report.add(
+                    Some(*row),
+                    *line,
+                    &Problem::of_column(Rule::UnusedColumn, shown(name), found),
+                );
+            }
+        }
+    }
+}
+
+fn report_repeats(path: &Path, found: Found, report: &mut ProblemReport) -> Result<Repeats, ManifestError> {
+    let id = Field::Id.as_str();
+    let same_ids = found.same_id.count;
+    let places = found.same_id.into_places();
+    report.add_unplaced(Rule::RepeatedId, Some(id.into()), same_ids - places.len() as u64);
+    for (place, text) in places.iter().zip(ids_of(path, &places)?) {
+        let text = format!("{text}, on line {}", place.first_line);
+        report.add(
+            Some(place.row),
+            place.line,
+            &Problem::of_column(Rule::RepeatedId, id, text),
+        );
+    }
+
+    let same_contents = found.same_content.count;
+    let places = found.same_content.into_places();
+    report.add_unplaced(Rule::RepeatedRow, None, same_contents - places.len() as u64);
+    for place in places {
+        let text = format!("on line {}", place.first_line);
+        report.add(Some(place.row), place.line, &Problem::of_row(Rule::RepeatedRow, text));
+    }
+    Ok(found.repeats)
+}
+
+/// The `id`s of these rows, which are in the order of the file. Only their hashes were kept, so it is read again up to
+/// the last of them.
+fn ids_of(path: &Path, places: &[Repetition]) -> Result<Vec<String>, ManifestError> {
+    let mut ids = Vec::with_capacity(places.len());
+    if places.is_empty() {
+        return Ok(ids);
+    }
+    let mut manifest = Manifest::open(path)?;
+    let mut row = Row::default();
+    while ids.len() < places.len() && manifest.read(&mut row)? {
+        if row.number() == places[ids.len()].row {
+            ids.push(escape::excerpt(row.id().unwrap_or_default(), MOST_SHOWN));
+        }
+    }
+    if ids.len() < places.len() {
+        return Err(ManifestError::Changed { path: path.into() });
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests;
