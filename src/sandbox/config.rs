@@ -115,15 +115,20 @@ pub enum ErrorStyle {
     Mixed,
 }
 
+/// Why a text is not an error style.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not one of `http`, `body` and `mixed`")]
+pub struct ErrorStyleError(String);
+
 impl FromStr for ErrorStyle {
-    type Err = String;
+    type Err = ErrorStyleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "http" => Ok(ErrorStyle::Http),
             "body" => Ok(ErrorStyle::Body),
             "mixed" => Ok(ErrorStyle::Mixed),
-            other => Err(format!("`{other}` is not one of `http`, `body`, `mixed`")),
+            other => Err(ErrorStyleError(other.to_owned())),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The faults the sandbox can play, the words for them, and which one strikes.
 //!
-//! The same words are used in `--fault WORD=RATE`, in tags of a prompt (see [`super::script`]) and in the books.
+//! The same words are used in `--fault WORD=RATE`, in tags of a prompt (see `script.rs`) and in the books.
 
 use std::fmt;
 use std::str::FromStr;
@@ -280,7 +280,7 @@ fn may_be_billed(kind: FaultKind) -> bool {
 
 fn takes_retry_after(kind: FaultKind, value: &str) -> bool {
     let has_headers = matches!(kind, FaultKind::Refuse(_) | FaultKind::Page(_));
-    has_headers && value.chars().all(|c| c == ' ' || c.is_ascii_graphic())
+    has_headers && !value.is_empty() && value.chars().all(|c| c == ' ' || c.is_ascii_graphic())
 }
 
 impl fmt::Display for Fault {
@@ -399,7 +399,8 @@ mod tests {
             "lost:billed",
             "429:billed",
             "lost:ra=3",
-            "429:ra=\r\n",
+            "429:ra=",
+            "429:ra=a\rb",
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text:?}");
         }

@@ -28,3 +28,6 @@ pub use config::{ErrorStyle, KeyPolicy, Latency, SandboxConfig};
 pub use faults::{Fault, FaultError, FaultPlan, FaultRule};
 pub use server::{Sandbox, SandboxError, start};
 pub use witness::{Arrival, BilledTwice, Books};
+
+#[cfg(test)]
+mod tests;

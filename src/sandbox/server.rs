@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::AUTHORIZATION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -264,6 +264,10 @@ struct TooLarge;
 
 /// The body, or what is wrong with it. A client that leaves in mid-body has not arrived: the connection just ends.
 async fn whole_body(request: Request<Incoming>) -> Result<Result<Bytes, TooLarge>, Hangup> {
+    // Told at once: a client that announces too much may wait for leave to send it.
+    if request.body().size_hint().lower() > LARGEST_BODY_BYTES as u64 {
+        return Ok(Err(TooLarge));
+    }
     let limited = Limited::new(request.into_body(), LARGEST_BODY_BYTES);
     match limited.collect().await {
         Ok(body) => Ok(Ok(body.to_bytes())),
