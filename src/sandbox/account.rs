@@ -1,0 +1,232 @@
+//! The account behind the key: decides what becomes of each arrival.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use super::billing::{Billing, TaskNumber};
+use super::config::{ErrorStyle, Latency, SandboxConfig};
+use super::create_task::{ContentKey, Submitted};
+use super::faults::{Fault, FaultKind, FaultPlan, NO_ACCESS, NO_CREDITS, TOO_MANY};
+use super::window::SlidingWindow;
+use super::witness::{Arrival, Books, Witness};
+
+/// Everything that changes with an arrival. It stands behind one lock, held for microseconds.
+#[derive(Debug)]
+pub(super) struct Account {
+    window: Option<SlidingWindow>,
+    faults: FaultPlan,
+    /// How many arrivals of a scripted content have had their turn.
+    turns: HashMap<ContentKey, usize>,
+    billing: Billing,
+    witness: Witness,
+    latency: Latency,
+    errors: ErrorStyle,
+    random: fastrand::Rng,
+}
+
+/// What one arrival gets.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) answer: Answer,
+    /// The task that was created and billed, whether or not the answer tells.
+    pub(super) task: Option<TaskNumber>,
+    /// How long the answer is held back.
+    pub(super) delay: Duration,
+    /// Whether an error's code is the HTTP status too.
+    pub(super) error_in_status: bool,
+}
+
+/// The answer itself.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Code 200 and the task id.
+    Accepted,
+    /// A refusal on the request's own account.
+    Refused {
+        by: Refuser,
+        code: u16,
+        text: Cow<'static, str>,
+    },
+    /// A fault's.
+    Fault(Fault),
+}
+
+/// Who refused a request, when it was no fault.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Refuser {
+    Key,
+    Window,
+    Tag,
+    Validation,
+    Balance,
+}
+
+impl Verdict {
+    /// The word for the answer in the books.
+    pub(super) fn word(&self) -> &str {
+        match &self.answer {
+            Answer::Accepted => "ok",
+            Answer::Refused { by, .. } => match by {
+                Refuser::Key => "key",
+                Refuser::Window => "window",
+                Refuser::Tag => "tag",
+                Refuser::Validation => "invalid",
+                Refuser::Balance => "balance",
+            },
+            Answer::Fault(fault) => fault.word(),
+        }
+    }
+
+    /// The code of the envelope, where a whole one is sent.
+    pub(super) fn code(&self) -> Option<u16> {
+        match &self.answer {
+            Answer::Accepted => Some(200),
+            Answer::Refused { code, .. } => Some(*code),
+            Answer::Fault(fault) => match fault.kind {
+                FaultKind::Refuse(refusal) => Some(refusal.code),
+                FaultKind::NoId | FaultKind::Slow(_) => Some(200),
+                FaultKind::Close
+                | FaultKind::Reset
+                | FaultKind::Hang
+                | FaultKind::Cut
+                | FaultKind::Page(_)
+                | FaultKind::Empty
+                | FaultKind::Garbage
+                | FaultKind::Redirect => None,
+            },
+        }
+    }
+}
+
+impl Account {
+    /// A fresh account. It fails only if the journal cannot be opened.
+    pub(super) fn open(config: &SandboxConfig) -> io::Result<Account> {
+        Ok(Account {
+            window: SlidingWindow::new(config.limit, config.count_refused),
+            faults: config.faults.clone(),
+            turns: HashMap::new(),
+            billing: Billing::new(config.credits),
+            witness: Witness::new(config.limit, config.journal.as_deref(), config.keep_requests)?,
+            latency: config.latency,
+            errors: config.errors,
+            random: config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+        })
+    }
+
+    /// Decides about one arrival and takes it down. `now` never goes backwards.
+    pub(super) fn arrive(&mut self, now: Duration, key_fits: bool, submitted: &Submitted) -> Verdict {
+        let (answer, task) = self.decide(now, key_fits, submitted);
+        let mut delay = self.latency.draw(&mut self.random);
+        if let Answer::Fault(Fault {
+            kind: FaultKind::Slow(longer),
+            ..
+        }) = answer
+        {
+            delay += longer;
+        }
+        let verdict = Verdict {
+            answer,
+            task,
+            delay,
+            error_in_status: self.puts_error_in_status(),
+        };
+        self.witness.note(now, submitted, &verdict);
+        verdict
+    }
+
+    /// The order of the checks. Whoever is refused early does not use up a turn of its script.
+    fn decide(&mut self, now: Duration, key_fits: bool, submitted: &Submitted) -> (Answer, Option<TaskNumber>) {
+        if !key_fits {
+            return (refused(Refuser::Key, NO_ACCESS.code, NO_ACCESS.text), None);
+        }
+        if self.window.as_mut().is_some_and(|window| !window.admit(now)) {
+            return (refused(Refuser::Window, TOO_MANY.code, TOO_MANY.text), None);
+        }
+        let fault = match self.next_fault(submitted) {
+            Ok(fault) => fault,
+            Err(complaint) => return (refused(Refuser::Tag, 400, complaint), None),
+        };
+        match fault {
+            Some(fault) if !fault.lets_through() => return (Answer::Fault(fault), None),
+            Some(_) | None => {}
+        }
+        // A fault that bills cannot strike a request that is refused for its own sake.
+        let credits = match &submitted.price {
+            Ok(credits) => *credits,
+            Err(refusal) => return (refused(Refuser::Validation, refusal.code, refusal.text), None),
+        };
+        match self.billing.bill(submitted, credits) {
+            None => (refused(Refuser::Balance, NO_CREDITS.code, NO_CREDITS.text), None),
+            Some(task) => (fault.map_or(Answer::Accepted, Answer::Fault), Some(task)),
+        }
+    }
+
+    fn next_fault(&mut self, submitted: &Submitted) -> Result<Option<Fault>, String> {
+        match &submitted.script {
+            None => Ok(self.faults.strike(&mut self.random).cloned()),
+            Some(Err(error)) => Err(format!("sandbox tag: {error}")),
+            Some(Ok(script)) => {
+                let turn = self.turns.entry(submitted.content).or_default();
+                let fault = script.step(*turn).cloned();
+                *turn += 1;
+                Ok(fault)
+            }
+        }
+    }
+
+    /// Whether the next error's code goes into the HTTP status too.
+    pub(super) fn puts_error_in_status(&mut self) -> bool {
+        match self.errors {
+            ErrorStyle::Http => true,
+            ErrorStyle::Body => false,
+            ErrorStyle::Mixed => self.random.bool(),
+        }
+    }
+
+    /// Replaces what goes wrong by chance.
+    pub(super) fn set_faults(&mut self, faults: FaultPlan) {
+        self.faults = faults;
+    }
+
+    /// Adds credits and tells the balance.
+    pub(super) fn top_up(&mut self, credits: f64) -> Option<f64> {
+        self.billing.top_up(credits);
+        self.billing.balance
+    }
+
+    /// Credits left; `None` where they never run out.
+    pub(super) fn balance(&self) -> Option<f64> {
+        self.billing.balance
+    }
+
+    /// The summary so far.
+    pub(super) fn books(&self) -> Books {
+        Books {
+            requests: self.witness.requests,
+            accepted: self.billing.tasks,
+            billed_credits: self.billing.billed_credits,
+            refused_429: self.witness.by_code.get(&TOO_MANY.code).copied().unwrap_or(0),
+            by_code: self.witness.by_code.clone(),
+            by_answer: self.witness.by_answer.clone(),
+            max_in_window: self.witness.densest.as_ref().map(|densest| densest.most()),
+            billed_twice: self.billing.billed_twice(),
+            balance: self.billing.balance,
+            journal_error: self.witness.journal_error.clone(),
+        }
+    }
+
+    /// The newest arrivals, oldest first.
+    pub(super) fn arrivals(&self) -> Vec<Arrival> {
+        self.witness.kept()
+    }
+}
+
+fn refused(by: Refuser, code: u16, text: impl Into<Cow<'static, str>>) -> Answer {
+    Answer::Refused {
+        by,
+        code,
+        text: text.into(),
+    }
+}
