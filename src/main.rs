@@ -1,2 +1,7 @@
-//! The command line: see the library for what it does.
-fn main() {}
+//! Parse, run one command, turn its end into an exit code. Everything else is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hailuo_batch::cli::main(std::env::args_os())
+}

@@ -1,2 +1,125 @@
-//! (cli)
+//! The command line: one file a command. It joins the layers, and it alone prints.
+//!
+//! Standard output carries a command's summary (or its JSON) and nothing else; everything said on the way goes to
+//! standard error, through [`console::Console`].
+
+mod check;
+mod console;
+mod failure;
+mod intake;
+mod manual;
+mod outputs;
+mod run;
 pub mod sandbox;
+mod settle;
+mod signals;
+mod status;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::job::origin;
+
+use failure::Failure;
+
+/// Turn a spreadsheet of images and prompts into Hailuo 2.3 videos through Kie.ai.
+///
+/// Every row is submitted exactly once, at the speed the account allows (20 requests per 10 s), and no task id is ever
+/// lost. Run the same command again after a crash, a halt or an edit of the manifest: it goes on with what is left.
+#[derive(Debug, Parser)]
+#[command(name = "hailuo-batch", version, max_term_width = 100, after_long_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  hailuo-batch run samples/quickstart.csv --sandbox     a trial: no key, no network, no cost
+  KIE_API_KEY=… hailuo-batch run shots.csv              the real thing; run it again to go on
+
+Exit codes:
+  0    all rows are done as asked
+  1    the run finished, but some rows are invalid, rejected or failed
+  2    usage, configuration or an unreadable manifest; nothing was sent
+  3    halted (401, 402, 505, budget, patience, a failing disk); the rest is still queued
+  4    some rows are unknown and need a decision: `hailuo-batch settle`
+  5    another run holds this ledger
+  130  interrupted (SIGINT), 143 terminated (SIGTERM): requests in flight were finished, nothing is lost
+Where several apply: 130 and 143 before 3, 3 before 4, 4 before 1.
+
+Every option can also be set in the environment (HAILUO_BATCH_RATE for --rate) and in a job file (--job). The API key
+is read from KIE_API_KEY or --api-key-file, and never shown.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::RunArgs>),
+    Check(check::CheckArgs),
+    Status(status::StatusArgs),
+    Settle(settle::SettleArgs),
+    Sandbox(sandbox::SandboxArgs),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
+}
+
+/// Runs the program with these arguments and says how it ended.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    forbid_core_dumps();
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let ended = match cli.command {
+        Command::Run(args) => in_runtime(run::run(*args)),
+        Command::Check(args) => check::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Settle(args) => settle::run(args),
+        Command::Sandbox(args) => in_runtime(async { Ok(sandbox::run(args).await.map(|()| ExitCode::SUCCESS)?) }),
+        Command::Completions(args) => manual::completions(&args),
+        Command::Man(args) => manual::man(&args),
+    };
+    ended.unwrap_or_else(|failure| failure.report())
+}
+
+fn in_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let ended = runtime.block_on(command);
+    // Whatever still runs only looks on (a results file being written is replaced atomically or not at all).
+    runtime.shutdown_background();
+    ended
+}
+
+/// Help and version go to standard output and are no failure; a mistake is 2.
+fn usage(error: &clap::Error) -> ExitCode {
+    let mut text = error.render().to_string();
+    if let Some(variable) = origin::variable_behind(error) {
+        text = format!("{text}\nnote: the value is from the environment variable {variable}\n");
+    }
+    if error.use_stderr() {
+        console::to_stderr(&text);
+        ExitCode::from(2)
+    } else {
+        console::to_stdout(&text);
+        ExitCode::SUCCESS
+    }
+}
+
+/// The API key is in memory: a core dump would store it.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Where even this is refused there is nothing more to be done about it.
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -130,6 +130,11 @@ impl Import<'_> {
         )
     }
 
+    /// Whether a row met so far was changed after it may have been paid for.
+    pub fn has_changed_rows(&self) -> bool {
+        self.stats.changed > 0
+    }
+
     /// Makes the import durable. `notes` are kept in the ledger with it, by name.
     pub fn finish(mut self, notes: &[(&str, &str)]) -> Result<ImportStats, LedgerError> {
         self.execute("DELETE FROM manifest WHERE number > ?1", [self.last_number])?;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 use crate::clock::UnixMillis;
 use crate::ledger::LedgerError;
 use crate::ledger::store::connect;
-use crate::row::{RowState, Submission};
+use crate::row::{ClipLength, Resolution, RowState, Submission};
 
 /// A row of the manifest and what the ledger knows of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +65,17 @@ pub struct AttemptRow {
     pub task_id: Option<String>,
     /// Credits it cost, if it was taken.
     pub cost: Option<f64>,
+}
+
+/// Requests over all runs of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// createTask requests.
+    pub requests: u64,
+    /// Those that were not their row's first.
+    pub retries: u64,
+    /// Those answered 429.
+    pub rate_limited: u64,
 }
 
 /// A read-only connection of its own.
@@ -177,6 +188,38 @@ impl Reader {
                  WHERE result IS NULL OR result IN ('accepted', 'unknown')",
                 [],
                 |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
+            )
+            .map_err(|source| self.failed(source))
+    }
+
+    /// How many queued rows there are of each length and resolution.
+    pub fn queued_by_kind(&self) -> Result<Vec<(ClipLength, Resolution, u64)>, LedgerError> {
+        let read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT submission ->> 'duration', submission ->> 'resolution', count(*)
+                 FROM manifest JOIN rows USING (row_id) WHERE state = 'queued' GROUP BY 1, 2",
+            )?;
+            let rows = statement.query_map([], |row| {
+                let length = if row.get_ref(0)?.as_str()? == "10" { ClipLength::Ten } else { ClipLength::Six };
+                let resolution = if row.get_ref(1)?.as_str()? == "1080P" { Resolution::P1080 } else { Resolution::P768 };
+                Ok((length, resolution, row.get::<_, i64>(2)?.unsigned_abs()))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
+    /// Requests over all runs.
+    pub fn totals(&self) -> Result<Totals, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT count(*), count(*) - count(DISTINCT row_id),
+                        count(*) FILTER (WHERE code IN ('429', 'http_429')) FROM attempts",
+                [],
+                |row| {
+                    let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
+                    Ok(Totals { requests: count(0)?, retries: count(1)?, rate_limited: count(2)? })
+                },
             )
             .map_err(|source| self.failed(source))
     }

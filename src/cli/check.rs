@@ -1,0 +1,110 @@
+//! `hailuo-batch check`: what is wrong with a manifest, what it would cost and how long it would take.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::job::{Files, Job, Planning, Reporting, Settings};
+use crate::ledger::Reader;
+use crate::manifest::Survey;
+use crate::price::{USD_PER_CREDIT, usd};
+use crate::row::RowState;
+use crate::view::{Command, Cost, Counts, Summary, exit_of};
+
+use super::console::Console;
+use super::failure::Failure;
+use super::intake;
+use super::outputs::{estimate, selection_of, time_for};
+
+/// Validate a manifest: every problem with its place, the cost, the time it will take
+///
+/// Sends nothing, writes nothing and needs no key. Cost and time are those of the whole manifest, as if nothing had
+/// been sent yet.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    planning: Planning,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
+    let selection = selection_of(&args.files);
+    let settings =
+        Settings { files: args.files, planning: args.planning, reporting: args.reporting, ..Settings::default() };
+    let job = Job::load(settings)?;
+    let console = Console::new(&job)?;
+    let survey = intake::survey(&job)?.survey;
+    let summary = summary_of(&job, &survey, selection);
+    if job.output.json {
+        let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");
+        object["problems"] = json!(survey.report);
+        console.answer(&format!("{object}\n"));
+        return Ok(exit_of(&summary).into());
+    }
+    if !survey.report.is_empty() {
+        let mut text = String::new();
+        survey.report.render(&job.manifest, &mut text);
+        console.block(&format!("{text}\n"));
+    }
+    console.answer(&summary.to_string());
+    console.answer(&kinds_of(&job, &survey));
+    if let Some(note) = already_done(&job) {
+        console.notice(&note);
+    }
+    Ok(exit_of(&summary).into())
+}
+
+fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {
+    let valid = u64::from(survey.valid_by_kind.total());
+    let kinds = survey.valid_by_kind.iter().map(|(length, resolution, rows)| (length, resolution, u64::from(rows)));
+    let counts: Counts =
+        [(RowState::Invalid, u64::from(survey.invalid)), (RowState::Queued, valid)].into_iter().collect();
+    Summary {
+        command: Command::Check,
+        selection,
+        counts,
+        cost: Cost {
+            spent_credits: None,
+            estimated_credits: estimate(&job.prices, kinds),
+            usd_per_credit: Some(USD_PER_CREDIT),
+            price_source: Some(job.prices.source().to_owned()),
+        },
+        estimated_time: time_for(job.rate, valid),
+        ledger: job.ledger.display().to_string(),
+        ..Summary::default()
+    }
+}
+
+/// The cost by kind of clip, where there is more than one.
+fn kinds_of(job: &Job, survey: &Survey) -> String {
+    let mut text = String::new();
+    if survey.valid_by_kind.iter().count() < 2 {
+        return text;
+    }
+    writeln!(text, "\ncost by kind:").expect("a string takes text");
+    for (length, resolution, rows) in survey.valid_by_kind.iter() {
+        let cost = match job.prices.price_of(length, resolution) {
+            Some(price) => {
+                let credits = price * f64::from(rows);
+                format!("{rows} × {price} = {credits} credits ({:.2} USD)", usd(credits))
+            }
+            None => format!("{rows} × unknown"),
+        };
+        writeln!(text, "  {} s {:>5}: {cost}", length.as_str(), resolution.as_str()).expect("a string takes text");
+    }
+    text
+}
+
+/// A word about the rows that an earlier run has dealt with: they cost nothing again.
+fn already_done(job: &Job) -> Option<String> {
+    let counts: Counts = Reader::open(&job.ledger).ok()?.counts().ok()?.into_iter().collect();
+    let done = counts.taken() + counts.unknown + counts.rejected;
+    (done > 0).then(|| {
+        format!("note: `{}` has {done} rows that were sent already; `run` sends only the others", job.ledger.display())
+    })
+}

@@ -1,0 +1,100 @@
+//! Where text goes. A reader that has left (`| head`, a closed terminal) is no error.
+
+use std::io::{self, Write};
+
+use crate::job::{self, Job};
+use crate::view::logs::{self, LogConfig, LogFormat};
+use crate::view::{Progress, ProgressMode, Secrets, Target};
+
+use super::failure::Failure;
+
+/// Standard error during a command: progress, notices and log lines, without secrets.
+#[derive(Debug, Clone)]
+pub(super) struct Console {
+    pub progress: Progress,
+    pub secrets: Secrets,
+    quiet: bool,
+    /// Log lines are JSON, so notices are, too.
+    json: bool,
+}
+
+impl Console {
+    /// Sets up what the job's output options ask for.
+    pub(super) fn new(job: &Job) -> Result<Console, Failure> {
+        let output = &job.output;
+        let secrets = Secrets::default();
+        let json = output.log_format == job::LogFormat::Json;
+        let mode = match output.progress {
+            _ if output.quiet => ProgressMode::None,
+            job::ProgressMode::Auto if json => ProgressMode::None,
+            job::ProgressMode::Auto => ProgressMode::Auto,
+            job::ProgressMode::Bar => ProgressMode::Bar,
+            job::ProgressMode::Plain => ProgressMode::Plain,
+            job::ProgressMode::None => ProgressMode::None,
+        };
+        let term = std::env::var("TERM").ok();
+        let progress = Progress::new(mode, Target::stderr(term.as_deref()), secrets.clone());
+        let config = LogConfig {
+            format: if json { LogFormat::Json } else { LogFormat::Text },
+            verbosity: if output.quiet { -1 } else { i8::try_from(output.verbose).unwrap_or(i8::MAX) },
+            filter: std::env::var("HAILUO_BATCH_LOG").ok(),
+        };
+        logs::init(&config, &progress)?;
+        let console = Console { progress, secrets, quiet: output.quiet, json };
+        job.warnings.iter().for_each(|warning| console.warn(warning));
+        Ok(console)
+    }
+
+    /// Something worth a line: `paused 8 s: the API answered 429`.
+    pub(super) fn notice(&self, text: &str) {
+        if self.json {
+            tracing::warn!("{text}");
+        } else {
+            self.progress.notice(text);
+        }
+    }
+
+    /// Something that is allowed and probably not meant.
+    pub(super) fn warn(&self, text: &str) {
+        if self.json {
+            tracing::warn!("{text}");
+        } else if !self.quiet {
+            to_stderr(&format!("{}\n", self.secrets.redact(&format!("warning: {}", crate::escape::for_terminal(text)))));
+        }
+    }
+
+    /// Text of several lines whose outside parts are escaped already, unless `--quiet`.
+    pub(super) fn block(&self, text: &str) {
+        if !self.quiet {
+            to_stderr(&self.secrets.redact(text));
+        }
+    }
+
+    /// Something that must be seen whatever the options say.
+    pub(super) fn alarm(&self, text: &str) {
+        if self.json {
+            tracing::error!("{text}");
+        } else {
+            let text = format!("error: {}\n", crate::escape::for_terminal(text));
+            to_stderr(&self.secrets.redact(&text));
+        }
+    }
+
+    /// The command's result, on standard output.
+    pub(super) fn answer(&self, text: &str) {
+        to_stdout(&self.secrets.redact(text));
+    }
+}
+
+pub(super) fn to_stdout(text: &str) {
+    write(io::stdout().lock(), text);
+}
+
+pub(super) fn to_stderr(text: &str) {
+    write(io::stderr().lock(), text);
+}
+
+fn write(mut out: impl Write, text: &str) {
+    // Nobody reads any more, or the disk behind a redirection is full: the work itself is in the ledger.
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+}

@@ -1,0 +1,112 @@
+//! Why a command could not do its work at all, and the exit code that says so.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::job::JobError;
+use crate::kie::ClientError;
+use crate::ledger::LedgerError;
+use crate::manifest::ManifestError;
+use crate::results::ResultsError;
+use crate::view::Ending;
+use crate::view::logs::LogError;
+
+use super::console;
+use super::sandbox::SandboxCommandError;
+
+/// A failure of a whole command. Rows that fail are no failure: they are in the summary.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Job(#[from] JobError),
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxCommandError),
+    #[error("cannot read the certificates in `{}`", path.display())]
+    CaFile { path: PathBuf, source: io::Error },
+    #[error("cannot start the embedded sandbox")]
+    EmbeddedSandbox(#[source] Box<dyn Error + Send + Sync>),
+    #[error("cannot start the program's threads")]
+    Runtime(#[source] io::Error),
+    #[error("cannot listen for signals")]
+    Signals(#[source] io::Error),
+    #[error("cannot write `{}`", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// `--strict`.
+    #[error("{invalid} of {rows} rows are invalid, and `--strict` sends nothing then")]
+    Strict { invalid: u32, rows: u32 },
+    /// A budget is set and a price is not known.
+    #[error("a budget needs the price of every row, and {rows} rows have none")]
+    Unpriced { rows: u64 },
+    /// A decision of `settle` that cannot be carried out.
+    #[error("{what}")]
+    Settle { what: String, help: String },
+}
+
+impl Failure {
+    /// Says what happened and what to do, and gives the exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        let mut text = format!("error: {self}\n");
+        let mut source = self.source();
+        let mut said = self.to_string();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Some layers repeat their source in their own text.
+            if !said.contains(&cause_text) {
+                writeln!(text, "  because: {}", crate::escape::for_terminal(&cause_text)).expect("a string takes text");
+            }
+            said = cause_text;
+            source = cause.source();
+        }
+        if let Some(help) = self.help() {
+            writeln!(text, "  help: {help}").expect("a string takes text");
+        }
+        console::to_stderr(&text);
+        self.ending().into()
+    }
+
+    fn ending(&self) -> Ending {
+        match self {
+            Failure::Ledger(LedgerError::Locked { .. }) => Ending::Locked,
+            _ => Ending::Refused,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Failure::Job(error) => error.help(),
+            Failure::Manifest(error) => error.help(),
+            Failure::Ledger(error) => Some(error.help()),
+            Failure::Results(error) => Some(error.help()),
+            Failure::Log(error) => Some(error.help().into()),
+            Failure::Client(_) => {
+                Some("check the proxy settings of the environment; on a slim system install `ca-certificates`".into())
+            }
+            Failure::CaFile { .. } => Some("give a PEM file with `--ca-file`".into()),
+            Failure::Strict { .. } => Some("correct the rows above, or leave `--strict` out to send the others".into()),
+            Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
+            Failure::Settle { help, .. } => Some(help.clone()),
+            Failure::Write { .. } => Some("check the path and its permissions".into()),
+            Failure::Sandbox(_) | Failure::EmbeddedSandbox(_) | Failure::Runtime(_) | Failure::Signals(_) => None,
+        }
+    }
+}
+
+impl From<Arc<LedgerError>> for Failure {
+    fn from(error: Arc<LedgerError>) -> Failure {
+        Failure::Ledger((*error).clone())
+    }
+}

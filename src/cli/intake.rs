@@ -1,0 +1,104 @@
+//! The manifest into the ledger: the one place where the two meet.
+
+use crate::job::{CodeFilter, Job, OnUnknown};
+use crate::ledger::{ImportRow, ImportStats, Requeue, Store};
+use crate::manifest::{self, Format, Manifest, Repeat, Row, Severity, Survey};
+use crate::row::{RowKey, Submission};
+
+use super::failure::Failure;
+
+/// A manifest that was read once, and what else the second reading needs to know.
+pub(super) struct Surveyed {
+    pub survey: Survey,
+    has_ids: bool,
+}
+
+/// Names of the notes that an import leaves in the ledger.
+pub(super) const COLUMNS_NOTE: &str = "columns";
+pub(super) const FORMAT_NOTE: &str = "format";
+const FINGERPRINT_NOTE: &str = "fingerprint";
+
+/// Reads the manifest for the first time: every problem of it, before anything is sent.
+pub(super) fn survey(job: &Job) -> Result<Surveyed, Failure> {
+    let mut has_ids = false;
+    let survey = manifest::survey(&job.manifest, |row| has_ids |= row.id().is_some())?;
+    Ok(Surveyed { survey, has_ids })
+}
+
+/// Brings the ledger up to date with the manifest. A manifest that is as it was, and no option that moves rows, leave
+/// nothing to do.
+pub(super) fn import(store: &mut Store, job: &Job, surveyed: &Surveyed) -> Result<ImportStats, Failure> {
+    let requeue = requeue_of(job);
+    let fingerprint = format!("{} {:?}", env!("CARGO_PKG_VERSION"), surveyed.survey.fingerprint);
+    if requeue == Requeue::default() && store.meta(FINGERPRINT_NOTE)?.as_ref() == Some(&fingerprint) {
+        return Ok(ImportStats::default());
+    }
+    let survey = &surveyed.survey;
+    let mut import = store.import(requeue, surveyed.has_ids)?;
+    let mut manifest = Manifest::open(&job.manifest)?;
+    let mut row = Row::default();
+    let mut cells = String::new();
+    while manifest.read(&mut row)? {
+        cells.clear();
+        row.cells_json(&mut cells);
+        let repeat = survey.repeats.of(row.number());
+        let submission = row.submission().filter(|_| !matches!(repeat, Repeat::SameId { .. }));
+        let problem = problem_of(&row, repeat);
+        import.row(&ImportRow {
+            number: row.number(),
+            line: row.line(),
+            id: row.id(),
+            key: key_of(row.id(), submission.as_ref(), repeat),
+            submission: submission.as_ref(),
+            cells: &cells,
+            problem: problem.as_deref(),
+        })?;
+    }
+    manifest.expect_same(survey.fingerprint)?;
+    let columns = serde_json::to_string(&survey.columns).expect("strings always serialise");
+    let format = match survey.format {
+        Format::Csv | Format::Tsv => "table",
+        Format::Jsonl => "objects",
+    };
+    // Rows that wait for a word of the user are reported by every run, so the next import must look at them again.
+    let fingerprint = if import.has_changed_rows() { String::new() } else { fingerprint };
+    Ok(import.finish(&[(COLUMNS_NOTE, &columns), (FORMAT_NOTE, format), (FINGERPRINT_NOTE, &fingerprint)])?)
+}
+
+fn requeue_of(job: &Job) -> Requeue {
+    Requeue {
+        retry_rejected: job.retry_rejected.as_ref().map(|filter| match filter {
+            CodeFilter::All => Vec::new(),
+            CodeFilter::Codes(codes) => codes.clone(),
+        }),
+        resubmit_changed: job.resubmit_changed,
+        resubmit_unknown: job.on_unknown == OnUnknown::Resubmit,
+    }
+}
+
+fn key_of(id: Option<&str>, submission: Option<&Submission<'_>>, repeat: Repeat) -> Option<RowKey> {
+    match (repeat, id, submission) {
+        (Repeat::SameId { .. }, _, _) => None,
+        (_, Some(id), _) => Some(RowKey::of_id(id)),
+        (Repeat::Copy(copy), None, Some(submission)) => Some(RowKey::of_content(submission.content(), copy)),
+        (Repeat::First, None, Some(submission)) => Some(RowKey::of_content(submission.content(), 0)),
+        (_, None, None) => None,
+    }
+}
+
+/// Everything that keeps the row from being sent, for its cell in the results.
+fn problem_of(row: &Row, repeat: Repeat) -> Option<String> {
+    let mut problems: Vec<String> = row
+        .problems()
+        .iter()
+        .filter(|problem| problem.severity() == Severity::Error)
+        .map(|problem| match problem.help() {
+            Some(help) => format!("{problem} ({help})"),
+            None => problem.to_string(),
+        })
+        .collect();
+    if let Repeat::SameId { first_line } = repeat {
+        problems.push(format!("its `id` was already used on line {first_line}"));
+    }
+    (!problems.is_empty()).then(|| problems.join("; "))
+}

@@ -1,0 +1,136 @@
+//! The results file and the summary, both made from the ledger alone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::job::Job;
+use crate::ledger::{LedgerError, Reader, StoredRow};
+use crate::price::{PriceTable, USD_PER_CREDIT};
+use crate::rate::Rate;
+use crate::results::{Columns, ResultRow, ResultsWriter};
+use crate::row::RowState;
+use crate::view::{Causes, Command, Cost, Counts, Halt, Summary};
+
+use super::failure::Failure;
+use super::intake::{COLUMNS_NOTE, FORMAT_NOTE};
+
+/// How many causes of trouble a summary names.
+const CAUSES: usize = 10;
+
+/// Writes the results of `ledger` to `path`, atomically.
+pub(super) fn write_results(ledger: &Path, path: &Path) -> Result<(), Failure> {
+    let reader = Reader::open(ledger)?;
+    let names: Vec<String> = reader
+        .meta(COLUMNS_NOTE)?
+        .and_then(|columns| serde_json::from_str(&columns).ok())
+        .unwrap_or_default();
+    let columns = match reader.meta(FORMAT_NOTE)?.as_deref() {
+        Some("objects") => Columns::Objects(names),
+        _ => Columns::Named(names),
+    };
+    let halt = reader.last_halt()?;
+    let mut writer = ResultsWriter::create(path, &columns)?;
+    reader.for_each_row(|row| {
+        let (error_code, error_message) = trouble_of(row, halt.as_ref());
+        writer.write(&ResultRow {
+            number: row.number,
+            cells: row.cells,
+            state: row.state,
+            task_id: row.task_id,
+            error_code,
+            error_message,
+            attempts: row.attempts,
+            submitted_at: row.submitted_at,
+            completed_at: row.completed_at,
+            credits: row.credits,
+            video_url: row.video_url,
+            video_file: row.video_file,
+        })?;
+        Ok::<_, Failure>(())
+    })?;
+    Ok(writer.finish()?)
+}
+
+/// Code and message of a row: its own trouble; that of the manifest; or that of the run which did not get to it.
+fn trouble_of<'r>(row: &StoredRow<'r>, halt: Option<&'r (String, String)>) -> (Option<&'r str>, Option<&'r str>) {
+    match (row.state, row.error_code, halt) {
+        (RowState::Invalid, _, _) => (Some("invalid"), row.problem),
+        (RowState::Queued, None, Some((_, message))) => (Some("halted"), Some(message)),
+        (_, code, _) => (code, row.error_message),
+    }
+}
+
+/// What the ledger says about the batch, for the part of a [`Summary`] that does not depend on this run.
+pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) -> Result<Summary, Failure> {
+    let reader = Reader::open(&job.ledger)?;
+    let counts: Counts = reader.counts()?.into_iter().collect();
+    let troubled = counts.invalid + counts.rejected + counts.unknown + counts.failed > 0;
+    let mut causes = Causes::default();
+    let mut queued = Vec::new();
+    if troubled {
+        reader.for_each_row(|row| {
+            if matches!(row.state, RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed) {
+                let (code, message) = trouble_of(row, None);
+                causes.add(row.number, row.state, code, message);
+            }
+            Ok::<_, LedgerError>(())
+        })?;
+    }
+    if counts.queued > 0 {
+        queued = reader.queued_by_kind()?;
+    }
+    let (spent, unpriced) = reader.spent()?;
+    let cost = Cost {
+        spent_credits: (unpriced == 0).then_some(spent),
+        estimated_credits: estimate(&job.prices, queued.iter().copied()),
+        usd_per_credit: Some(USD_PER_CREDIT),
+        price_source: Some(job.prices.source().to_owned()),
+    };
+    let halted = reader.last_halt()?.map(|(code, message)| Halt { code, message });
+    Ok(Summary {
+        command,
+        selection,
+        counts,
+        cost,
+        estimated_time: time_for(job.rate, counts.queued),
+        halted: halted.filter(|_| command == Command::Status && counts.queued > 0),
+        causes: causes.top(CAUSES),
+        ledger: job.ledger.display().to_string(),
+        ..Summary::default()
+    })
+}
+
+/// Credits for rows of these kinds; `None` as soon as one price is not known.
+pub(super) fn estimate(
+    prices: &PriceTable,
+    kinds: impl IntoIterator<Item = (crate::row::ClipLength, crate::row::Resolution, u64)>,
+) -> Option<f64> {
+    kinds.into_iter().try_fold(0.0, |sum, (length, resolution, rows)| {
+        #[expect(clippy::cast_precision_loss, reason = "a manifest has at most a million rows")]
+        prices.price_of(length, resolution).map(|price| sum + price * rows as f64)
+    })
+}
+
+/// How long sending `rows` takes at the even pace of `rate`; `None` without a limit.
+pub(super) fn time_for(rate: Rate, rows: u64) -> Option<Duration> {
+    let Rate::Limited { requests, window } = rate else { return None };
+    #[expect(clippy::cast_precision_loss, reason = "a manifest has at most a million rows")]
+    let spacings = rows.saturating_sub(1) as f64;
+    Some(window.div_f64(f64::from(requests.get())).mul_f64(1.05 * spacings))
+}
+
+/// The words that name this batch in the commands that hints suggest.
+pub(super) fn selection_of(files: &crate::job::Files) -> Vec<String> {
+    let word = |path: &Path| path.display().to_string();
+    let mut words = Vec::new();
+    if let Some(manifest) = &files.manifest {
+        words.push(word(manifest));
+    }
+    if let Some(job) = &files.job {
+        words.extend(["--job".to_owned(), word(job)]);
+    }
+    if let Some(ledger) = &files.ledger {
+        words.extend(["--ledger".to_owned(), word(ledger)]);
+    }
+    words
+}

@@ -1,0 +1,490 @@
+//! `hailuo-batch run`: the main job, from the manifest to the results file.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use reqwest::header::HeaderValue;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::clock::Wall;
+use crate::dispatch::{
+    self, DispatchConfig, Halt, Notice, OnUnknown, PauseReason, RetryConfig, RunReport, Standing, TokenSource, Watch,
+};
+use crate::job::{self, Job, Settings};
+use crate::kie::{Client, ClientConfig};
+use crate::ledger::{ImportStats, LedgerError, Reader, Realm, Recovered, Store};
+use crate::manifest::Severity;
+use crate::rate::Rate;
+use crate::results::ResultsFormat;
+use crate::row::RowState;
+use crate::sandbox::{self, Sandbox, SandboxConfig};
+use crate::view::{self, Command, Counts, Pause, Signal, Snapshot, Summary, exit_of};
+
+use super::console::Console;
+use super::failure::Failure;
+use super::intake::{self, Surveyed};
+use super::outputs::{estimate, selection_of, summary_of, time_for, write_results};
+use super::signals::Signals;
+
+/// Submit every row that is not done; run it again to go on
+///
+/// Each row of the manifest becomes one request to the API, in the manifest's order, at the speed the account allows.
+/// What becomes of it is in the ledger before anything else happens, and in the results file at the end (and once a
+/// minute until then). Rows that are done are never sent again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hailuo-batch run samples/quickstart.csv --sandbox\n  hailuo-batch run shots.csv \
+                        --budget 3000 --until 06:00\n\nExit codes: see hailuo-batch --help")]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// The results are written again at least this often during a run.
+const RESULTS_EVERY: Duration = Duration::from_secs(60);
+
+/// Progress is looked at this often; the console draws less often than that.
+const TICK: Duration = Duration::from_millis(200);
+
+/// More than any window holds in practice: the limiter takes from it what still counts.
+const LAST_ATTEMPTS: u32 = 4_096;
+
+pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let selection = selection_of(&args.settings.files);
+    let job = Job::load(args.settings)?;
+    // Before anything is paid for: a results file that cannot be written in the end helps nobody.
+    ResultsFormat::of(&job.results)?;
+    let console = Console::new(&job)?;
+    let authorization = authorization(&job, &console)?;
+    let surveyed = look_through(&job, &console)?;
+    let mut store = open_ledger(&job, &console)?;
+    let recovered = store.recover(Wall::System.now())?;
+    let imported = intake::import(&mut store, &job, &surveyed)?;
+    tell_of_the_past(&console, &recovered, &imported, &selection);
+    drop(surveyed);
+
+    let console_of_signals = console.clone();
+    let signals = Signals::listen(move |signal| tell_of_signal(&console_of_signals, signal))?;
+    let (store, report) = send(store, &job, &console, authorization, &signals).await?;
+    let path = job.results.clone();
+    // Closed before the results are written: nothing in them waits for anybody.
+    drop(store);
+    let written = blocking({
+        let ledger = job.ledger.clone();
+        move || write_results(&ledger, &path)
+    })
+    .await;
+    console.progress.finish();
+
+    let mut summary = summary_of(&job, selection, Command::Run)?;
+    fill_in(&mut summary, &report, &job, &signals, started.elapsed());
+    match &written {
+        Ok(()) => summary.results = Some(job.results.display().to_string()),
+        Err(failure) => {
+            failure.report();
+        }
+    }
+    if job.output.json {
+        console.answer(&format!("{}\n", summary.to_json()));
+    } else {
+        console.answer(&summary.to_string());
+    }
+    Ok(exit_of(&summary).into())
+}
+
+/// The header that carries the key; the sandbox takes any.
+fn authorization(job: &Job, console: &Console) -> Result<HeaderValue, Failure> {
+    if job.sandbox {
+        return Ok(HeaderValue::from_static("Bearer sandbox"));
+    }
+    let (key, warning) = job.api_key()?;
+    key.hide_in(|secret| console.secrets.hide(secret));
+    if let Some(warning) = warning {
+        console.warn(&warning);
+    }
+    Ok(key.authorization_header())
+}
+
+/// The first reading: tells every problem of the manifest before money is spent.
+fn look_through(job: &Job, console: &Console) -> Result<Surveyed, Failure> {
+    let surveyed = intake::survey(job)?;
+    let survey = &surveyed.survey;
+    if !survey.report.is_empty() {
+        let mut text = String::new();
+        survey.report.render(&job.manifest, &mut text);
+        console.block(&text);
+    }
+    if job.strict && survey.invalid > 0 {
+        return Err(Failure::Strict { invalid: survey.invalid, rows: survey.rows });
+    }
+    debug_assert_eq!(
+        survey.report.errors > 0,
+        survey.report.groups.iter().any(|group| group.severity() == Severity::Error)
+    );
+    let kinds = survey.valid_by_kind.iter().map(|(length, resolution, rows)| (length, resolution, u64::from(rows)));
+    if job.budget.is_some() && estimate(&job.prices, kinds).is_none() {
+        return Err(Failure::Unpriced { rows: u64::from(survey.valid_by_kind.total()) });
+    }
+    Ok(surveyed)
+}
+
+/// Opens the ledger. Trials in the sandbox make way for real rows, and never the other way round.
+fn open_ledger(job: &Job, console: &Console) -> Result<Store, Failure> {
+    let realm = if job.sandbox { Realm::Sandbox } else { Realm::Api };
+    match Store::open(&job.ledger, realm) {
+        Err(LedgerError::OtherRealm { found: Realm::Sandbox, .. }) => {
+            let aside = Store::set_aside(&job.ledger)?;
+            console.notice(&format!(
+                "note: `{}` recorded trials in the sandbox; it is `{}` now, and a new ledger begins",
+                job.ledger.display(),
+                aside.display()
+            ));
+            Ok(Store::open(&job.ledger, realm)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportStats, selection: &[String]) {
+    let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    if recovered.from_reserve > 0 {
+        console.notice(&format!(
+            "recovered: {} got the task ids that an earlier run could only write to its reserve file",
+            rows(recovered.from_reserve)
+        ));
+    }
+    if recovered.left_sending > 0 {
+        console.warn(&format!(
+            "an earlier run ended while {} being sent; they may have been taken and are unknown now: see \
+             `hailuo-batch settle {}`",
+            if recovered.left_sending == 1 { "1 row was".into() } else { format!("{} were", rows(recovered.left_sending)) },
+            selection.join(" ")
+        ));
+    }
+    if imported.requeued > 0 {
+        console.notice(&format!("{} queued again, as asked", rows(imported.requeued)));
+    }
+    if imported.edited > 0 {
+        console.notice(&format!("{} with new content queued", rows(imported.edited)));
+    }
+    for changed in &imported.changed_places {
+        let id = changed.id.as_deref().map(|id| format!(" (`{id}`)")).unwrap_or_default();
+        let advice = match changed.state {
+            RowState::Unknown => "settle it first: `hailuo-batch settle`",
+            _ => "it was not sent again; `--resubmit-changed` does, and pays for it",
+        };
+        console.warn(&format!("line {}{id} was changed after it was {}: {advice}", changed.line, changed.state));
+    }
+    let more = imported.changed - imported.changed_places.len() as u64;
+    if more > 0 {
+        console.warn(&format!("and {} more were changed after they were accepted", rows(more)));
+    }
+    if imported.gone > 0 {
+        console.notice(&format!(
+            "note: {} with task ids are in the ledger and no longer in the manifest; where a row without an `id` was \
+             edited, its new content counts as a new row",
+            rows(imported.gone)
+        ));
+    }
+}
+
+fn tell_of_signal(console: &Console, signal: Signal) {
+    let name = match signal {
+        Signal::Interrupt => "interrupted",
+        Signal::Terminate => "asked to end",
+    };
+    console.notice(&format!(
+        "{name}: nothing more is started; the requests in flight are being finished (again: leave at once, they become \
+         unknown)"
+    ));
+}
+
+/// Sends what is queued and gives the ledger back, with the run's end noted in it.
+async fn send(
+    mut store: Store,
+    job: &Job,
+    console: &Console,
+    authorization: HeaderValue,
+    signals: &Signals,
+) -> Result<(Store, RunReport), Failure> {
+    let reader = Reader::open(&job.ledger)?;
+    let counts: Counts = reader.counts()?.into_iter().collect();
+    let run_id = store.begin_run(Wall::System)?;
+    if counts.queued == 0 {
+        store.end_run(run_id, Wall::System.now(), None)?;
+        let nothing = RunReport { standing: Standing::default(), halt: None, ledger_error: None, time_is_up: false };
+        return Ok((store, nothing));
+    }
+    let sandbox = if job.sandbox { Some(start_sandbox(job).await?) } else { None };
+    let base_url = match &sandbox {
+        Some(sandbox) => Url::parse(&sandbox.url()).map_err(|error| Failure::EmbeddedSandbox(error.into()))?,
+        None => job.base_url.clone(),
+    };
+    let client = Client::new(&client_config(job, base_url)?, authorization)?;
+    let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
+    drop(reader);
+    let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
+    tell_of_the_plan(console, job, counts.queued);
+
+    let (standing, watched) = watch::channel(Standing::default());
+    let notices = console.clone();
+    let watch = Watch { standing, notice: Arc::new(move |notice| tell(&notices, &notice)) };
+    let (writer, thread) = store.into_writer(run_id)?;
+    let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
+    let report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
+    background.end().await;
+    let mut store = match blocking(move || thread.join()).await {
+        Ok(store) => store,
+        // The ledger's thread found its own rules broken: end as visibly as it did.
+        Err(panic) => std::panic::resume_unwind(panic),
+    };
+    if let Some(sandbox) = sandbox {
+        sandbox.stop().await;
+    }
+    let halted = halted_by(&report);
+    let halted = halted.as_ref().map(|halt| (halt.code.as_str(), halt.message.as_str()));
+    // A ledger that has failed cannot note its own failure either.
+    match store.end_run(run_id, Wall::System.now(), halted) {
+        Err(error) if report.ledger_error.is_none() => Err(error.into()),
+        _ => Ok((store, report)),
+    }
+}
+
+async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
+    let failed = |error: std::io::Error| Failure::EmbeddedSandbox(error.into());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+    // The real limit, whatever --rate says: that is what the trial is to show. The account never runs dry, so that a
+    // manifest of any length can be tried.
+    let limit = if job.rate == Rate::Off { Rate::Off } else { Rate::ACCOUNT };
+    let config = SandboxConfig { limit, credits: None, keep_requests: false, ..SandboxConfig::default() };
+    sandbox::start(config, listener).await.map_err(|error| Failure::EmbeddedSandbox(Box::new(error)))
+}
+
+fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
+    let read = |path: &PathBuf| fs::read(path).map_err(|source| Failure::CaFile { path: path.clone(), source });
+    Ok(ClientConfig {
+        base_url,
+        connect_timeout: job.connect_timeout,
+        timeout: job.timeout,
+        reuse_connections: job.reuse_connections,
+        extra_roots_pem: job.ca_file.as_ref().map(read).transpose()?,
+        no_proxy: job.sandbox,
+    })
+}
+
+fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {
+    let prices = job.prices.clone();
+    let stop_at = job.stop_at.map(|at| {
+        tokio::time::Instant::now() + Duration::from_millis(at.millis_since(Wall::System.now()))
+    });
+    DispatchConfig {
+        rate: job.rate,
+        burst: job.burst,
+        concurrency: job.concurrency,
+        max_attempts: job.max_attempts,
+        retry: RetryConfig::default(),
+        patience: job.patience,
+        maintenance_pause: job.maintenance_pause,
+        on_unknown: match job.on_unknown {
+            job::OnUnknown::Hold => OnUnknown::Hold,
+            job::OnUnknown::Resubmit => OnUnknown::Resubmit,
+        },
+        keep_going: job.keep_going,
+        budget: job.budget,
+        spent,
+        cost_of: Arc::new(move |length, resolution| prices.price_of(length, resolution)),
+        callback_url: job.callback_url.clone(),
+        limit: job.limit,
+        stop_at,
+        last_attempts,
+        wall: Wall::System,
+        tokens: TokenSource::System,
+        seed: None,
+        #[cfg(test)]
+        planted: None,
+    }
+}
+
+fn tell_of_the_plan(console: &Console, job: &Job, queued: u64) {
+    let rows = job.limit.map_or(queued, |limit| limit.min(queued));
+    let time = match time_for(job.rate, rows) {
+        Some(time) => format!(", about {} at {}", humantime::format_duration(Duration::from_secs(time.as_secs())), job.rate),
+        None => String::new(),
+    };
+    let place = if job.sandbox { "to the sandbox".to_owned() } else { format!("to {}", job.base_url) };
+    console.notice(&format!("sending {rows} {} {place}{time}", if rows == 1 { "row" } else { "rows" }));
+}
+
+fn tell(console: &Console, notice: &Notice) {
+    let lasting = |duration: &Duration| humantime::format_duration(Duration::from_millis(
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+    )).to_string();
+    match notice {
+        // Progress shows pauses itself.
+        Notice::Paused { reason, wait, code } => {
+            tracing::info!(?reason, wait_ms = wait.as_millis(), %code, "paused");
+        }
+        Notice::Resumed { reason } => tracing::info!(?reason, "resumed"),
+        Notice::Slower { spacing } => console.notice(&format!(
+            "slower: one request every {}, as something else seems to use the account",
+            lasting(spacing)
+        )),
+        Notice::Halted(halt) => console.notice(&format!("halted: {}", halt.message())),
+        Notice::TimeIsUp => console.notice("time is up: nothing more is started"),
+        Notice::NotRecorded { row, task_id } => console.alarm(&format!(
+            "row {row} was accepted as task {task_id}, and the ledger could not record it; it is in the reserve file \
+             beside the ledger if that could be written, and the next run takes it from there: keep this line"
+        )),
+    }
+}
+
+/// What goes on beside the run: progress on the console, and the results once a minute and at a signal.
+struct Background {
+    progress: JoinHandle<()>,
+    results: JoinHandle<()>,
+    done: watch::Sender<bool>,
+}
+
+impl Background {
+    fn start(
+        job: &Job,
+        console: &Console,
+        queued: u64,
+        standing: watch::Receiver<Standing>,
+        stop: watch::Receiver<bool>,
+    ) -> Background {
+        let (done, is_done) = watch::channel(false);
+        let total = job.limit.map_or(queued, |limit| limit.min(queued));
+        let progress = show_progress(console.clone(), job.rate, total, standing, is_done.clone());
+        let results = keep_results(job.ledger.clone(), job.results.clone(), stop, is_done);
+        Background { progress: tokio::spawn(progress), results: tokio::spawn(results), done }
+    }
+
+    async fn end(self) {
+        self.done.send_replace(true);
+        for task in [self.progress, self.results] {
+            // They only look on; a panic in one has been printed and must not hide what the run did.
+            task.await.ok();
+        }
+    }
+}
+
+async fn show_progress(
+    console: Console,
+    rate: Rate,
+    total: u64,
+    standing: watch::Receiver<Standing>,
+    mut done: watch::Receiver<bool>,
+) {
+    let started = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = done.changed() => return,
+        }
+        let standing = standing.borrow().clone();
+        let snapshot = snapshot_of(&standing, rate, total, started.elapsed());
+        let progress = console.progress.clone();
+        // A terminal that is stopped (Ctrl-S) blocks the write, and must block nothing else.
+        blocking(move || progress.update(&snapshot)).await;
+    }
+}
+
+fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -> Snapshot {
+    let done = standing.accepted + standing.rejected + standing.unknown;
+    let queued = total.saturating_sub(done + standing.in_flight);
+    let pause = standing.pause.map(|(reason, until)| {
+        let remaining = until.map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
+        let words = match reason {
+            PauseReason::RateLimited => "the API answered 429",
+            PauseReason::Maintenance => "the API is in maintenance",
+            PauseReason::Outage => "several requests in a row failed",
+        };
+        let reason = match remaining {
+            Some(_) => words.to_owned(),
+            None => format!("{words}; one request tries whether it works again"),
+        };
+        Pause { remaining: remaining.unwrap_or_default(), reason }
+    });
+    let eta = time_for(rate, queued + 1).map(|time| time + pause.as_ref().map_or(Duration::ZERO, |pause| pause.remaining));
+    Snapshot {
+        total,
+        done,
+        accepted: standing.accepted,
+        rejected: standing.rejected,
+        unknown: standing.unknown,
+        in_flight: standing.in_flight,
+        queued,
+        requests: standing.requests,
+        rate_limited: standing.rate_limited,
+        elapsed,
+        spent_credits: (standing.unpriced == 0).then_some(standing.spent),
+        pause,
+        eta,
+    }
+}
+
+async fn keep_results(
+    ledger: PathBuf,
+    results: PathBuf,
+    mut stop: watch::Receiver<bool>,
+    mut done: watch::Receiver<bool>,
+) {
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + RESULTS_EVERY, RESULTS_EVERY);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            Ok(()) = stop.changed() => {}
+            _ = done.changed() => return,
+        }
+        let (ledger, results) = (ledger.clone(), results.clone());
+        if let Err(failure) = blocking(move || write_results(&ledger, &results)).await {
+            // The last writing decides; until then it may get better.
+            tracing::warn!(%failure, "the results could not be written; trying again in a minute");
+        }
+    }
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn halted_by(report: &RunReport) -> Option<view::Halt> {
+    if let Some(error) = &report.ledger_error {
+        let message = match std::error::Error::source(error) {
+            Some(source) => format!("{error}: {source}. {}", error.help()),
+            None => format!("{error}. {}", error.help()),
+        };
+        return Some(view::Halt { code: "ledger".into(), message });
+    }
+    report.halt.as_ref().map(|halt: &Halt| view::Halt { code: halt.code().to_owned(), message: halt.message() })
+}
+
+fn fill_in(summary: &mut Summary, report: &RunReport, job: &Job, signals: &Signals, elapsed: Duration) {
+    let standing = &report.standing;
+    summary.newly_accepted = standing.accepted;
+    summary.requests = standing.requests;
+    summary.retries = standing.retries;
+    summary.rate_limited = standing.rate_limited;
+    summary.elapsed = elapsed;
+    summary.halted = halted_by(report);
+    summary.interrupted = signals.first();
+    summary.limited = match (report.time_is_up, job.limit) {
+        (true, _) => Some("the time limit".into()),
+        (false, Some(limit)) if standing.started >= limit => Some(format!("--limit {limit}")),
+        (false, _) => None,
+    };
+}
+

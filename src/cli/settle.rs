@@ -1,0 +1,256 @@
+//! `hailuo-batch settle`: decide what becomes of rows whose answer was lost.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::clock::Wall;
+use crate::escape;
+use crate::job::{Files, Job, Reporting, Settings};
+use crate::ledger::{AttemptRow, Decision, LedgerError, Reader, Settled, Store};
+use crate::price::usd;
+use crate::row::TaskId;
+use crate::view::{Ending, Secrets};
+
+use super::console::Console;
+use super::failure::Failure;
+use super::outputs::{selection_of, write_results};
+
+/// List the unknown rows and decide what becomes of them
+///
+/// An unknown row was sent and its answer was lost: it may have been taken and paid for. Look for its task in the
+/// provider's log (https://kie.ai/logs), then say what is so. Without an option the rows are listed. ROW is the row's
+/// `id`, or its number in the column `row` of the results; several are separated by commas.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  hailuo-batch settle shots.csv\n  hailuo-batch settle shots.csv \
+                        --accept a-17=7d3f5a90c1b84e6fa2d4078b9e61c35f --drop=a-18\n  hailuo-batch settle shots.csv --resubmit")]
+pub(super) struct SettleArgs {
+    #[command(flatten)]
+    files: Files,
+
+    /// Record that ROW was taken as this task; the row may be left out when only one is unknown. May be repeated
+    #[arg(long, value_name = "[ROW=]TASK_ID", help_heading = "Decisions")]
+    accept: Vec<String>,
+
+    /// Queue these rows again, or all unknown ones, even if that pays twice
+    #[arg(long, value_name = "ROW,…", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Decisions")]
+    resubmit: Option<String>,
+
+    /// Give these rows up, or all unknown ones: they are neither sent again nor waited for
+    #[arg(long, value_name = "ROW,…", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Decisions")]
+    drop: Option<String>,
+
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+/// A row that waits for a decision.
+struct Unknown {
+    row_id: i64,
+    /// Place in the manifest; 0 when it is no longer there.
+    number: u32,
+    line: u32,
+    id: Option<String>,
+    message: String,
+    prompt: String,
+    last: Option<AttemptRow>,
+}
+
+pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
+    let selection = selection_of(&args.files);
+    let job = Job::load(Settings { files: args.files.clone(), reporting: args.reporting.clone(), ..Settings::default() })?;
+    let console = Console::new(&job)?;
+    let decides = !args.accept.is_empty() || args.resubmit.is_some() || args.drop.is_some();
+    if decides {
+        let mut store = Store::open_existing(&job.ledger)?;
+        store.recover(Wall::System.now())?;
+        let decisions = decisions_of(&args, &unknown_rows(&job)?)?;
+        for (row, decision) in &decisions {
+            carry_out(&mut store, &console, row, decision)?;
+        }
+        drop(store);
+        if args.files.results.is_some() || job.results.exists() {
+            write_results(&job.ledger, &job.results)?;
+        }
+    }
+    let left = unknown_rows(&job)?;
+    console.answer(&if job.output.json { as_json(&left) } else { as_text(&left, &selection, decides) });
+    Ok(if left.is_empty() { Ending::Done } else { Ending::Undecided }.into())
+}
+
+fn unknown_rows(job: &Job) -> Result<Vec<Unknown>, Failure> {
+    let reader = Reader::open(&job.ledger)?;
+    let mut rows = Vec::new();
+    reader.for_each_unknown(|row| {
+        rows.push(Unknown {
+            row_id: row.row_id.unwrap_or_default(),
+            number: row.number,
+            line: row.line,
+            id: row.id.map(str::to_owned),
+            message: row.error_message.unwrap_or("being sent").to_owned(),
+            prompt: String::new(),
+            last: None,
+        });
+        Ok::<_, LedgerError>(())
+    })?;
+    for row in &mut rows {
+        if let Some(submission) = reader.submission(row.row_id)? {
+            row.prompt = submission.prompt.into_owned();
+        }
+        row.last = reader.attempts(row.row_id)?.pop();
+    }
+    Ok(rows)
+}
+
+fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r Unknown, Decision)>, Failure> {
+    let mut decisions: Vec<(&Unknown, Decision)> = Vec::new();
+    for accept in &args.accept {
+        let (row, task_id) = match accept.rsplit_once('=') {
+            Some((row, task_id)) => (find(row, rows)?, task_id),
+            None => match rows {
+                [only] => (only, accept.as_str()),
+                _ => {
+                    return Err(refused(
+                        format!("`--accept {}` does not say for which of {} unknown rows", shown(accept), rows.len()),
+                        "write `--accept ROW=TASK_ID`",
+                    ));
+                }
+            },
+        };
+        let task_id = TaskId::new(task_id.trim()).ok_or_else(|| {
+            refused(format!("`{}` is not a task id", shown(task_id)), "copy it from https://kie.ai/logs")
+        })?;
+        decisions.push((row, Decision::Accept(task_id)));
+    }
+    for (list, decision) in [(&args.resubmit, Decision::Resubmit), (&args.drop, Decision::Drop)] {
+        match list.as_deref() {
+            None => {}
+            // All that no other option speaks of.
+            Some("") => {
+                let spoken_for: Vec<i64> = decisions.iter().map(|(row, _)| row.row_id).collect();
+                let others = rows.iter().filter(|row| !spoken_for.contains(&row.row_id));
+                decisions.extend(others.map(|row| (row, decision.clone())));
+            }
+            Some(list) => {
+                for row in list.split(',') {
+                    decisions.push((find(row, rows)?, decision.clone()));
+                }
+            }
+        }
+    }
+    let mut seen: Vec<i64> = decisions.iter().map(|(row, _)| row.row_id).collect();
+    seen.sort_unstable();
+    if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
+        let row = rows.iter().find(|row| row.row_id == twice[0]);
+        let name = row.map(name_of).unwrap_or_default();
+        return Err(refused(format!("{name} is named twice"), "give each row one decision"));
+    }
+    Ok(decisions)
+}
+
+/// The row a user means: by its id, else by its number.
+fn find<'r>(wanted: &str, rows: &'r [Unknown]) -> Result<&'r Unknown, Failure> {
+    let wanted = wanted.trim();
+    let by_id = rows.iter().find(|row| row.id.as_deref() == Some(wanted));
+    let by_number = || rows.iter().find(|row| row.number > 0 && wanted.parse() == Ok(row.number));
+    by_id.or_else(by_number).ok_or_else(|| {
+        refused(
+            format!("no unknown row has the id or number `{}`", shown(wanted)),
+            "`hailuo-batch settle` without options lists the unknown rows",
+        )
+    })
+}
+
+fn carry_out(store: &mut Store, console: &Console, row: &Unknown, decision: &Decision) -> Result<(), Failure> {
+    let name = name_of(row);
+    match store.settle(row.row_id, decision, Wall::System.now())? {
+        Settled::Now(state) => {
+            console.notice(&format!("{name} is {state} now"));
+            Ok(())
+        }
+        Settled::NotUnknown(state) => {
+            console.warn(&format!("{name} is {state}, not unknown: left as it is"));
+            Ok(())
+        }
+        Settled::NoSuchRow => Err(refused(format!("{name} is not in the ledger"), "list the rows and try again")),
+        Settled::TaskIdTaken => Err(refused(
+            format!("another row already has the task id given for {name}"),
+            "one task belongs to one row: compare the prompts in https://kie.ai/logs",
+        )),
+    }
+}
+
+fn refused(what: String, help: &str) -> Failure {
+    Failure::Settle { what, help: help.to_owned() }
+}
+
+fn shown(text: &str) -> String {
+    escape::excerpt(text, 80)
+}
+
+fn name_of(row: &Unknown) -> String {
+    match (&row.id, row.number) {
+        (Some(id), _) => format!("row `{}`", shown(id)),
+        (None, 0) => "a row that left the manifest".to_owned(),
+        (None, number) => format!("row {number}"),
+    }
+}
+
+/// Credits at stake: what the rows' last requests cost if they were taken. `None` when a price is not known.
+fn at_stake(rows: &[Unknown]) -> Option<f64> {
+    rows.iter().map(|row| row.last.as_ref().and_then(|last| last.cost)).sum()
+}
+
+fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
+    if rows.is_empty() {
+        return if decided { "no unknown rows are left\n".into() } else { "no row is unknown\n".into() };
+    }
+    let mut text = String::new();
+    let mut line = |words: std::fmt::Arguments<'_>| writeln!(text, "{words}").expect("a string takes text");
+    let noun = if rows.len() == 1 { "row" } else { "rows" };
+    match at_stake(rows) {
+        Some(credits) => line(format_args!(
+            "{} unknown {noun}, {credits} credits ({:.2} USD) at stake",
+            rows.len(),
+            usd(credits)
+        )),
+        None => line(format_args!("{} unknown {noun}; what is at stake is unknown", rows.len())),
+    }
+    for row in rows {
+        let place = if row.line > 0 { format!(", line {}", row.line) } else { String::new() };
+        let sent = row.last.as_ref().map(|last| format!(", sent {}", last.began_at.to_rfc3339())).unwrap_or_default();
+        line(format_args!("  {}{place}{sent}", name_of(row)));
+        line(format_args!("    {}", escape::excerpt(&row.prompt, 90)));
+        line(format_args!("    {}", escape::excerpt(&row.message, 200)));
+    }
+    let selection = selection.join(" ");
+    let selection = escape::for_terminal(&selection);
+    line(format_args!(""));
+    line(format_args!("help: look for these prompts in https://kie.ai/logs, then"));
+    line(format_args!("  taken:      hailuo-batch settle {selection} --accept ROW=TASK_ID"));
+    line(format_args!("  not there:  hailuo-batch settle {selection} --resubmit=ROW,…  (then run again)"));
+    line(format_args!("  give up:    hailuo-batch settle {selection} --drop=ROW,…"));
+    text
+}
+
+fn as_json(rows: &[Unknown]) -> String {
+    let listed: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            json!({
+                "row": (row.number > 0).then_some(row.number),
+                "line": (row.line > 0).then_some(row.line),
+                "id": row.id,
+                "prompt": row.prompt,
+                "message": row.message,
+                "sent_at": row.last.as_ref().map(|last| last.began_at.to_rfc3339()),
+                "credits": row.last.as_ref().and_then(|last| last.cost),
+            })
+        })
+        .collect();
+    let object = json!({ "unknown": rows.len(), "credits_at_stake": at_stake(rows), "rows": listed });
+    // The prompts are the user's own; nothing here ever held the key, and the console looks once more.
+    format!("{}\n", Secrets::default().redact(&object.to_string()))
+}

@@ -1,0 +1,47 @@
+//! `hailuo-batch status`: where the batch stands, from the ledger alone, also while a run is at work.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::job::{Files, Job, Reporting, Settings};
+use crate::ledger::Reader;
+use crate::view::{Command, exit_of};
+
+use super::console::Console;
+use super::failure::Failure;
+use super::outputs::{selection_of, summary_of, write_results};
+
+/// Show where a batch stands
+///
+/// Reads the ledger only: it needs neither the manifest nor a key, and it can look on while a run is at work. With
+/// --results it writes the results file again.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
+    let selection = selection_of(&args.files);
+    let wants_results = args.files.results.is_some();
+    let job = Job::load(Settings { files: args.files, reporting: args.reporting, ..Settings::default() })?;
+    let console = Console::new(&job)?;
+    let mut summary = summary_of(&job, selection, Command::Status)?;
+    let totals = Reader::open(&job.ledger)?.totals()?;
+    summary.requests = totals.requests;
+    summary.retries = totals.retries;
+    summary.rate_limited = totals.rate_limited;
+    if wants_results {
+        write_results(&job.ledger, &job.results)?;
+        summary.results = Some(job.results.display().to_string());
+    }
+    if job.output.json {
+        console.answer(&format!("{}\n", summary.to_json()));
+    } else {
+        console.answer(&summary.to_string());
+    }
+    Ok(exit_of(&summary).into())
+}
