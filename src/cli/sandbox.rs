@@ -163,7 +163,10 @@ pub async fn run(args: SandboxArgs) -> Result<(), SandboxCommandError> {
     if !address.ip().is_loopback() {
         say(
             io::stderr().lock(),
-            &format!("warning: anyone who reaches {address} can use this sandbox and read what was sent to it\n"),
+            &format!(
+                "warning: anyone who reaches {} can use this sandbox and read what was sent to it\n",
+                sandbox.url()
+            ),
         )?;
     }
     say(io::stdout().lock(), &format!("listening on {}\n", sandbox.url()))?;
@@ -211,6 +214,9 @@ fn summary_of(books: &Books) -> String {
     line(format_args!("billed twice: {}", books.billed_twice.len()));
     for twice in books.billed_twice.iter().take(MOST_NAMED) {
         line(format_args!("  {} times: {}", twice.count, twice.prompt));
+    }
+    if let Some(more @ 1..) = books.billed_twice.len().checked_sub(MOST_NAMED) {
+        line(format_args!("  and {more} more"));
     }
     if let Some(error) = &books.journal_error {
         line(format_args!("the journal is not complete: {error}"));
