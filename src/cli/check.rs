@@ -16,7 +16,7 @@ use crate::view::{Command, Cost, Counts, Summary, exit_of};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
-use super::outputs::{estimate, selection_of, time_for};
+use super::outputs::{self, estimate, selection_of, time_for};
 
 /// Validate a manifest: every problem with its place, the cost, the time it will take
 ///
@@ -34,8 +34,12 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
-    let settings =
-        Settings { files: args.files, planning: args.planning, reporting: args.reporting, ..Settings::default() };
+    let settings = Settings {
+        files: args.files,
+        planning: args.planning,
+        reporting: args.reporting,
+        ..Settings::default()
+    };
     let job = Job::load(settings)?;
     let console = Console::new(&job)?;
     let survey = intake::survey(&job)?.survey;
@@ -52,7 +56,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         console.block(&format!("{text}\n"));
     }
     console.answer(&summary.to_string());
-    console.answer(&kinds_of(&job, &survey));
+    console.answer(&cost_by_kind(&job, &survey));
     if let Some(note) = already_done(&job) {
         console.notice(&note);
     }
@@ -61,16 +65,19 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
 
 fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {
     let valid = u64::from(survey.valid_by_kind.total());
-    let kinds = survey.valid_by_kind.iter().map(|(length, resolution, rows)| (length, resolution, u64::from(rows)));
-    let counts: Counts =
-        [(RowState::Invalid, u64::from(survey.invalid)), (RowState::Queued, valid)].into_iter().collect();
+    let counts: Counts = [
+        (RowState::Invalid, u64::from(survey.invalid)),
+        (RowState::Queued, valid),
+    ]
+    .into_iter()
+    .collect();
     Summary {
         command: Command::Check,
         selection,
         counts,
         cost: Cost {
             spent_credits: None,
-            estimated_credits: estimate(&job.prices, kinds),
+            estimated_credits: estimate(&job.prices, outputs::kinds_of(survey)),
             usd_per_credit: Some(USD_PER_CREDIT),
             price_source: Some(job.prices.source().to_owned()),
         },
@@ -81,7 +88,7 @@ fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {
 }
 
 /// The cost by kind of clip, where there is more than one.
-fn kinds_of(job: &Job, survey: &Survey) -> String {
+fn cost_by_kind(job: &Job, survey: &Survey) -> String {
     let mut text = String::new();
     if survey.valid_by_kind.iter().count() < 2 {
         return text;
@@ -105,6 +112,9 @@ fn already_done(job: &Job) -> Option<String> {
     let counts: Counts = Reader::open(&job.ledger).ok()?.counts().ok()?.into_iter().collect();
     let done = counts.taken() + counts.unknown + counts.rejected;
     (done > 0).then(|| {
-        format!("note: `{}` has {done} rows that were sent already; `run` sends only the others", job.ledger.display())
+        format!(
+            "note: `{}` has {done} rows that were sent already; `run` sends only the others",
+            job.ledger.display()
+        )
     })
 }

@@ -36,11 +36,20 @@ impl Console {
         let progress = Progress::new(mode, Target::stderr(term.as_deref()), secrets.clone());
         let config = LogConfig {
             format: if json { LogFormat::Json } else { LogFormat::Text },
-            verbosity: if output.quiet { -1 } else { i8::try_from(output.verbose).unwrap_or(i8::MAX) },
+            verbosity: if output.quiet {
+                -1
+            } else {
+                i8::try_from(output.verbose).unwrap_or(i8::MAX)
+            },
             filter: std::env::var("HAILUO_BATCH_LOG").ok(),
         };
         logs::init(&config, &progress)?;
-        let console = Console { progress, secrets, quiet: output.quiet, json };
+        let console = Console {
+            progress,
+            secrets,
+            quiet: output.quiet,
+            json,
+        };
         job.warnings.iter().for_each(|warning| console.warn(warning));
         Ok(console)
     }
@@ -59,7 +68,11 @@ impl Console {
         if self.json {
             tracing::warn!("{text}");
         } else if !self.quiet {
-            to_stderr(&format!("{}\n", self.secrets.redact(&format!("warning: {}", crate::escape::for_terminal(text)))));
+            to_stderr(&format!(
+                "{}\n",
+                self.secrets
+                    .redact(&format!("warning: {}", crate::escape::for_terminal(text)))
+            ));
         }
     }
 

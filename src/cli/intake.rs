@@ -61,8 +61,16 @@ pub(super) fn import(store: &mut Store, job: &Job, surveyed: &Surveyed) -> Resul
         Format::Jsonl => "objects",
     };
     // Rows that wait for a word of the user are reported by every run, so the next import must look at them again.
-    let fingerprint = if import.has_changed_rows() { String::new() } else { fingerprint };
-    Ok(import.finish(&[(COLUMNS_NOTE, &columns), (FORMAT_NOTE, format), (FINGERPRINT_NOTE, &fingerprint)])?)
+    let fingerprint = if import.has_changed_rows() {
+        String::new()
+    } else {
+        fingerprint
+    };
+    Ok(import.finish(&[
+        (COLUMNS_NOTE, &columns),
+        (FORMAT_NOTE, format),
+        (FINGERPRINT_NOTE, &fingerprint),
+    ])?)
 }
 
 fn requeue_of(job: &Job) -> Requeue {

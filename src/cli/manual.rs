@@ -37,13 +37,18 @@ pub(super) fn completions(args: &CompletionsArgs) -> Result<ExitCode, Failure> {
 
 pub(super) fn man(args: &ManArgs) -> Result<ExitCode, Failure> {
     if let Some(dir) = &args.dir {
-        let failed = |source| Failure::Write { path: dir.clone(), source };
+        let failed = |source| Failure::Write {
+            path: dir.clone(),
+            source,
+        };
         std::fs::create_dir_all(dir).map_err(failed)?;
         clap_mangen::generate_to(Cli::command(), dir).map_err(failed)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut page).expect("a vector takes every byte");
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut page)
+        .expect("a vector takes every byte");
     console::to_stdout(&String::from_utf8_lossy(&page));
     Ok(ExitCode::SUCCESS)
 }

@@ -84,7 +84,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn in_runtime(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
     let ended = runtime.block_on(command);
     // Whatever still runs only looks on (a results file being written is replaced atomically or not at all).
     runtime.shutdown_background();
@@ -110,7 +113,14 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn forbid_core_dumps() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     // Where even this is refused there is nothing more to be done about it.
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
+    setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    )
+    .ok();
 }
 
 #[cfg(test)]

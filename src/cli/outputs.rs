@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use crate::job::Job;
 use crate::ledger::{LedgerError, Reader, StoredRow};
+use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::Rate;
 use crate::results::{Columns, ResultRow, ResultsWriter};
-use crate::row::RowState;
+use crate::row::{ClipLength, Resolution, RowState};
 use crate::view::{Causes, Command, Cost, Counts, Halt, Summary};
 
 use super::failure::Failure;
@@ -69,7 +70,10 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
     let mut queued = Vec::new();
     if troubled {
         reader.for_each_row(|row| {
-            if matches!(row.state, RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed) {
+            if matches!(
+                row.state,
+                RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed
+            ) {
                 let (code, message) = trouble_of(row, None);
                 causes.add(row.number, row.state, code, message);
             }
@@ -103,17 +107,30 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
 /// Credits for rows of these kinds; `None` as soon as one price is not known.
 pub(super) fn estimate(
     prices: &PriceTable,
-    kinds: impl IntoIterator<Item = (crate::row::ClipLength, crate::row::Resolution, u64)>,
+    kinds: impl IntoIterator<Item = (ClipLength, Resolution, u64)>,
 ) -> Option<f64> {
     kinds.into_iter().try_fold(0.0, |sum, (length, resolution, rows)| {
         #[expect(clippy::cast_precision_loss, reason = "a manifest has at most a million rows")]
-        prices.price_of(length, resolution).map(|price| sum + price * rows as f64)
+        prices
+            .price_of(length, resolution)
+            .map(|price| sum + price * rows as f64)
     })
+}
+
+/// How many valid rows of each kind a manifest has.
+pub(super) fn kinds_of(survey: &Survey) -> Vec<(ClipLength, Resolution, u64)> {
+    survey
+        .valid_by_kind
+        .iter()
+        .map(|(length, resolution, rows)| (length, resolution, u64::from(rows)))
+        .collect()
 }
 
 /// How long sending `rows` takes at the even pace of `rate`; `None` without a limit.
 pub(super) fn time_for(rate: Rate, rows: u64) -> Option<Duration> {
-    let Rate::Limited { requests, window } = rate else { return None };
+    let Rate::Limited { requests, window } = rate else {
+        return None;
+    };
     #[expect(clippy::cast_precision_loss, reason = "a manifest has at most a million rows")]
     let spacings = rows.saturating_sub(1) as f64;
     Some(window.div_f64(f64::from(requests.get())).mul_f64(1.05 * spacings))

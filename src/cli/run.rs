@@ -20,7 +20,6 @@ use crate::dispatch::{
 use crate::job::{self, Job, Settings};
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{ImportStats, LedgerError, Reader, Realm, Recovered, Store};
-use crate::manifest::Severity;
 use crate::rate::Rate;
 use crate::results::ResultsFormat;
 use crate::row::RowState;
@@ -30,7 +29,7 @@ use crate::view::{self, Command, Counts, Pause, Signal, Snapshot, Summary, exit_
 use super::console::Console;
 use super::failure::Failure;
 use super::intake::{self, Surveyed};
-use super::outputs::{estimate, selection_of, summary_of, time_for, write_results};
+use super::outputs::{estimate, kinds_of, selection_of, summary_of, time_for, write_results};
 use super::signals::Signals;
 
 /// Submit every row that is not done; run it again to go on
@@ -39,8 +38,10 @@ use super::signals::Signals;
 /// What becomes of it is in the ledger before anything else happens, and in the results file at the end (and once a
 /// minute until then). Rows that are done are never sent again.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hailuo-batch run samples/quickstart.csv --sandbox\n  hailuo-batch run shots.csv \
-                        --budget 3000 --until 06:00\n\nExit codes: see hailuo-batch --help")]
+#[command(
+    after_help = "Examples:\n  hailuo-batch run samples/quickstart.csv --sandbox\n  hailuo-batch run shots.csv \
+                        --budget 3000 --until 06:00\n\nExit codes: see hailuo-batch --help"
+)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     settings: Settings,
@@ -74,8 +75,6 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let signals = Signals::listen(move |signal| tell_of_signal(&console_of_signals, signal))?;
     let (store, report) = send(store, &job, &console, authorization, &signals).await?;
     let path = job.results.clone();
-    // Closed before the results are written: nothing in them waits for anybody.
-    drop(store);
     let written = blocking({
         let ledger = job.ledger.clone();
         move || write_results(&ledger, &path)
@@ -84,6 +83,8 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     console.progress.finish();
 
     let mut summary = summary_of(&job, selection, Command::Run)?;
+    // Held until here: nobody else can have changed what the results and the summary say.
+    drop(store);
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
     match &written {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
@@ -122,15 +123,15 @@ fn look_through(job: &Job, console: &Console) -> Result<Surveyed, Failure> {
         console.block(&text);
     }
     if job.strict && survey.invalid > 0 {
-        return Err(Failure::Strict { invalid: survey.invalid, rows: survey.rows });
+        return Err(Failure::Strict {
+            invalid: survey.invalid,
+            rows: survey.rows,
+        });
     }
-    debug_assert_eq!(
-        survey.report.errors > 0,
-        survey.report.groups.iter().any(|group| group.severity() == Severity::Error)
-    );
-    let kinds = survey.valid_by_kind.iter().map(|(length, resolution, rows)| (length, resolution, u64::from(rows)));
-    if job.budget.is_some() && estimate(&job.prices, kinds).is_none() {
-        return Err(Failure::Unpriced { rows: u64::from(survey.valid_by_kind.total()) });
+    if job.budget.is_some() && estimate(&job.prices, kinds_of(survey)).is_none() {
+        return Err(Failure::Unpriced {
+            rows: u64::from(survey.valid_by_kind.total()),
+        });
     }
     Ok(surveyed)
 }
@@ -139,7 +140,9 @@ fn look_through(job: &Job, console: &Console) -> Result<Surveyed, Failure> {
 fn open_ledger(job: &Job, console: &Console) -> Result<Store, Failure> {
     let realm = if job.sandbox { Realm::Sandbox } else { Realm::Api };
     match Store::open(&job.ledger, realm) {
-        Err(LedgerError::OtherRealm { found: Realm::Sandbox, .. }) => {
+        Err(LedgerError::OtherRealm {
+            found: Realm::Sandbox, ..
+        }) => {
             let aside = Store::set_aside(&job.ledger)?;
             console.notice(&format!(
                 "note: `{}` recorded trials in the sandbox; it is `{}` now, and a new ledger begins",
@@ -153,7 +156,13 @@ fn open_ledger(job: &Job, console: &Console) -> Result<Store, Failure> {
 }
 
 fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportStats, selection: &[String]) {
-    let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+    let rows = |count: u64| {
+        if count == 1 {
+            "1 row".to_owned()
+        } else {
+            format!("{count} rows")
+        }
+    };
     if recovered.from_reserve > 0 {
         console.notice(&format!(
             "recovered: {} got the task ids that an earlier run could only write to its reserve file",
@@ -164,7 +173,11 @@ fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportS
         console.warn(&format!(
             "an earlier run ended while {} being sent; they may have been taken and are unknown now: see \
              `hailuo-batch settle {}`",
-            if recovered.left_sending == 1 { "1 row was".into() } else { format!("{} were", rows(recovered.left_sending)) },
+            if recovered.left_sending == 1 {
+                "1 row was".into()
+            } else {
+                format!("{} were", rows(recovered.left_sending))
+            },
             selection.join(" ")
         ));
     }
@@ -180,11 +193,17 @@ fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportS
             RowState::Unknown => "settle it first: `hailuo-batch settle`",
             _ => "it was not sent again; `--resubmit-changed` does, and pays for it",
         };
-        console.warn(&format!("line {}{id} was changed after it was {}: {advice}", changed.line, changed.state));
+        console.warn(&format!(
+            "line {}{id} was changed after it was {}: {advice}",
+            changed.line, changed.state
+        ));
     }
     let more = imported.changed - imported.changed_places.len() as u64;
     if more > 0 {
-        console.warn(&format!("and {} more were changed after they were accepted", rows(more)));
+        console.warn(&format!(
+            "and {} more were changed after they were accepted",
+            rows(more)
+        ));
     }
     if imported.gone > 0 {
         console.notice(&format!(
@@ -219,10 +238,19 @@ async fn send(
     let run_id = store.begin_run(Wall::System)?;
     if counts.queued == 0 {
         store.end_run(run_id, Wall::System.now(), None)?;
-        let nothing = RunReport { standing: Standing::default(), halt: None, ledger_error: None, time_is_up: false };
+        let nothing = RunReport {
+            standing: Standing::default(),
+            halt: None,
+            ledger_error: None,
+            time_is_up: false,
+        };
         return Ok((store, nothing));
     }
-    let sandbox = if job.sandbox { Some(start_sandbox(job).await?) } else { None };
+    let sandbox = if job.sandbox {
+        Some(start_sandbox(job).await?)
+    } else {
+        None
+    };
     let base_url = match &sandbox {
         Some(sandbox) => Url::parse(&sandbox.url()).map_err(|error| Failure::EmbeddedSandbox(error.into()))?,
         None => job.base_url.clone(),
@@ -235,7 +263,10 @@ async fn send(
 
     let (standing, watched) = watch::channel(Standing::default());
     let notices = console.clone();
-    let watch = Watch { standing, notice: Arc::new(move |notice| tell(&notices, &notice)) };
+    let watch = Watch {
+        standing,
+        notice: Arc::new(move |notice| tell(&notices, &notice)),
+    };
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
     let report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
@@ -262,13 +293,29 @@ async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
     // The real limit, whatever --rate says: that is what the trial is to show. The account never runs dry, so that a
     // manifest of any length can be tried.
-    let limit = if job.rate == Rate::Off { Rate::Off } else { Rate::ACCOUNT };
-    let config = SandboxConfig { limit, credits: None, keep_requests: false, ..SandboxConfig::default() };
-    sandbox::start(config, listener).await.map_err(|error| Failure::EmbeddedSandbox(Box::new(error)))
+    let limit = if job.rate == Rate::Off {
+        Rate::Off
+    } else {
+        Rate::ACCOUNT
+    };
+    let config = SandboxConfig {
+        limit,
+        credits: None,
+        keep_requests: false,
+        ..SandboxConfig::default()
+    };
+    sandbox::start(config, listener)
+        .await
+        .map_err(|error| Failure::EmbeddedSandbox(Box::new(error)))
 }
 
 fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
-    let read = |path: &PathBuf| fs::read(path).map_err(|source| Failure::CaFile { path: path.clone(), source });
+    let read = |path: &PathBuf| {
+        fs::read(path).map_err(|source| Failure::CaFile {
+            path: path.clone(),
+            source,
+        })
+    };
     Ok(ClientConfig {
         base_url,
         connect_timeout: job.connect_timeout,
@@ -281,9 +328,9 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {
     let prices = job.prices.clone();
-    let stop_at = job.stop_at.map(|at| {
-        tokio::time::Instant::now() + Duration::from_millis(at.millis_since(Wall::System.now()))
-    });
+    let stop_at = job
+        .stop_at
+        .map(|at| tokio::time::Instant::now() + Duration::from_millis(at.millis_since(Wall::System.now())));
     DispatchConfig {
         rate: job.rate,
         burst: job.burst,
@@ -315,17 +362,31 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
 fn tell_of_the_plan(console: &Console, job: &Job, queued: u64) {
     let rows = job.limit.map_or(queued, |limit| limit.min(queued));
     let time = match time_for(job.rate, rows) {
-        Some(time) => format!(", about {} at {}", humantime::format_duration(Duration::from_secs(time.as_secs())), job.rate),
+        Some(time) => format!(
+            ", about {} at {}",
+            humantime::format_duration(Duration::from_secs(time.as_secs())),
+            job.rate
+        ),
         None => String::new(),
     };
-    let place = if job.sandbox { "to the sandbox".to_owned() } else { format!("to {}", job.base_url) };
-    console.notice(&format!("sending {rows} {} {place}{time}", if rows == 1 { "row" } else { "rows" }));
+    let place = if job.sandbox {
+        "to the sandbox".to_owned()
+    } else {
+        format!("to {}", job.base_url)
+    };
+    console.notice(&format!(
+        "sending {rows} {} {place}{time}",
+        if rows == 1 { "row" } else { "rows" }
+    ));
 }
 
 fn tell(console: &Console, notice: &Notice) {
-    let lasting = |duration: &Duration| humantime::format_duration(Duration::from_millis(
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-    )).to_string();
+    let lasting = |duration: &Duration| {
+        humantime::format_duration(Duration::from_millis(
+            u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        ))
+        .to_string()
+    };
     match notice {
         // Progress shows pauses itself.
         Notice::Paused { reason, wait, code } => {
@@ -364,7 +425,11 @@ impl Background {
         let total = job.limit.map_or(queued, |limit| limit.min(queued));
         let progress = show_progress(console.clone(), job.rate, total, standing, is_done.clone());
         let results = keep_results(job.ledger.clone(), job.results.clone(), stop, is_done);
-        Background { progress: tokio::spawn(progress), results: tokio::spawn(results), done }
+        Background {
+            progress: tokio::spawn(progress),
+            results: tokio::spawn(results),
+            done,
+        }
     }
 
     async fn end(self) {
@@ -412,9 +477,13 @@ fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -
             Some(_) => words.to_owned(),
             None => format!("{words}; one request tries whether it works again"),
         };
-        Pause { remaining: remaining.unwrap_or_default(), reason }
+        Pause {
+            remaining: remaining.unwrap_or_default(),
+            reason,
+        }
     });
-    let eta = time_for(rate, queued + 1).map(|time| time + pause.as_ref().map_or(Duration::ZERO, |pause| pause.remaining));
+    let eta =
+        time_for(rate, queued + 1).map(|time| time + pause.as_ref().map_or(Duration::ZERO, |pause| pause.remaining));
     Snapshot {
         total,
         done,
@@ -467,9 +536,15 @@ fn halted_by(report: &RunReport) -> Option<view::Halt> {
             Some(source) => format!("{error}: {source}. {}", error.help()),
             None => format!("{error}. {}", error.help()),
         };
-        return Some(view::Halt { code: "ledger".into(), message });
+        return Some(view::Halt {
+            code: "ledger".into(),
+            message,
+        });
     }
-    report.halt.as_ref().map(|halt: &Halt| view::Halt { code: halt.code().to_owned(), message: halt.message() })
+    report.halt.as_ref().map(|halt: &Halt| view::Halt {
+        code: halt.code().to_owned(),
+        message: halt.message(),
+    })
 }
 
 fn fill_in(summary: &mut Summary, report: &RunReport, job: &Job, signals: &Signals, elapsed: Duration) {
@@ -487,4 +562,3 @@ fn fill_in(summary: &mut Summary, report: &RunReport, job: &Job, signals: &Signa
         (false, _) => None,
     };
 }
-

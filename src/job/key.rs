@@ -67,6 +67,11 @@ impl ApiKey {
         header
     }
 
+    /// Shows the key to `hide`, which is to keep it out of what it writes.
+    pub fn hide_in(&self, hide: impl FnOnce(&str)) {
+        hide(&self.0);
+    }
+
     /// `text` without the key: for everything a server sends back, which may echo the request.
     pub fn redact(&self, text: &str) -> String {
         text.replace(&self.0, REDACTED)

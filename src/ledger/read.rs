@@ -78,14 +78,14 @@ pub struct Totals {
     pub rate_limited: u64,
 }
 
-/// A read-only connection of its own.
+/// A connection of its own that changes no record.
 pub struct Reader {
     connection: Connection,
     path: std::path::PathBuf,
 }
 
 impl Reader {
-    /// Opens the ledger for looking. Needs no lock and writes nothing.
+    /// Opens the ledger for looking. Needs no lock.
     pub fn open(path: &Path) -> Result<Reader, LedgerError> {
         if !path
             .try_exists()
@@ -93,7 +93,14 @@ impl Reader {
         {
             return Err(LedgerError::Missing { path: path.to_owned() });
         }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error| match &error {
+        // Able to write, because the last connection that is closed tidies up: a mere reader would leave SQLite's log
+        // and its index behind.
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| {
+            let only_looks = connection.pragma_update(None, "query_only", true);
+            only_looks.map_err(|source| LedgerError::sqlite(path, "open", source))?;
+            Ok(connection)
+        });
+        let connection = connection.or_else(|error| match &error {
             // In a folder we may not write to, the log's index cannot be made; a closed ledger needs none.
             LedgerError::Sqlite { .. } => {
                 let uri = format!("file:{}?immutable=1", percent_encoded(path));
@@ -200,8 +207,16 @@ impl Reader {
                  FROM manifest JOIN rows USING (row_id) WHERE state = 'queued' GROUP BY 1, 2",
             )?;
             let rows = statement.query_map([], |row| {
-                let length = if row.get_ref(0)?.as_str()? == "10" { ClipLength::Ten } else { ClipLength::Six };
-                let resolution = if row.get_ref(1)?.as_str()? == "1080P" { Resolution::P1080 } else { Resolution::P768 };
+                let length = if row.get_ref(0)?.as_str()? == "10" {
+                    ClipLength::Ten
+                } else {
+                    ClipLength::Six
+                };
+                let resolution = if row.get_ref(1)?.as_str()? == "1080P" {
+                    Resolution::P1080
+                } else {
+                    Resolution::P768
+                };
                 Ok((length, resolution, row.get::<_, i64>(2)?.unsigned_abs()))
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -218,7 +233,11 @@ impl Reader {
                 [],
                 |row| {
                     let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
-                    Ok(Totals { requests: count(0)?, retries: count(1)?, rate_limited: count(2)? })
+                    Ok(Totals {
+                        requests: count(0)?,
+                        retries: count(1)?,
+                        rate_limited: count(2)?,
+                    })
                 },
             )
             .map_err(|source| self.failed(source))

@@ -66,7 +66,7 @@ impl Store {
             _lock: lock,
         };
         store.make_durable().map_err(|source| store.failed("set up", source))?;
-        if unclean {
+        if unclean || store.has_open_run()? {
             store.check_pages()?;
         }
         let found = match store.meta("realm")?.as_deref() {
@@ -175,6 +175,15 @@ impl Store {
         // The page cache is for the import; a run touches few pages. In KiB.
         self.connection.pragma_update(None, "cache_size", -16_384)?;
         self.connection.pragma_update(None, "temp_store", "FILE")
+    }
+
+    /// Whether the last run did not note its end: it died.
+    fn has_open_run(&self) -> Result<bool, LedgerError> {
+        self.connection
+            .query_row("SELECT EXISTS (SELECT 1 FROM runs WHERE ended_at IS NULL)", [], |row| {
+                row.get(0)
+            })
+            .map_err(|source| self.failed("read", source))
     }
 
     /// Looks at every page, after a run that did not close the file.

@@ -123,21 +123,10 @@ mod tests {
             ("halted with the last row", 3, halted(&[Accepted])),
             ("interrupted", 130, interrupted(Signal::Interrupt)),
             ("terminated", 143, interrupted(Signal::Terminate)),
-            (
-                "as many as asked",
-                0,
-                limited(Command::Run { wait: false }, &[Accepted, Queued]),
-            ),
-            (
-                "limited and rejected",
-                1,
-                limited(Command::Run { wait: false }, &[Rejected, Queued]),
-            ),
+            ("as many as asked", 0, limited(Command::Run, &[Accepted, Queued])),
+            ("limited and rejected", 1, limited(Command::Run, &[Rejected, Queued])),
             ("queued for no reason", 3, run(&[Accepted, Queued])),
             ("still sending", 3, run(&[Accepted, Sending])),
-            ("waited in vain", 3, of(Command::Run { wait: true }, &[Saved, Accepted])),
-            ("collected all", 0, of(Command::Collect, &[Saved, Succeeded, Queued])),
-            ("collected some", 3, of(Command::Collect, &[Saved, Accepted])),
             ("checked", 0, of(Command::Check, &[Queued])),
             ("checked an invalid row", 1, of(Command::Check, &[Queued, Invalid])),
             (

@@ -1,7 +1,7 @@
 //! What to do next: the last lines of a summary.
 
 use super::summary::{Command, Halt, Summary};
-use super::wording::{are, counted, shell_word};
+use super::wording::{counted, shell_word};
 use crate::escape;
 
 /// One sentence for each thing that is left to do, the most pressing first.
@@ -10,7 +10,7 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     let mut hints = Vec::new();
     if let Some(halt) = &summary.halted {
         hints.push(format!("{}: {}", remedy(halt), again(summary)));
-    } else if counts.queued > 0 && summary.command != Command::Collect {
+    } else if counts.queued > 0 {
         hints.push(match summary.command {
             Command::Check => format!("send the queued rows with {}", again(summary)),
             _ => format!("go on with the queued rows: {}", again(summary)),
@@ -36,39 +36,27 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
             selection(summary)
         ));
     }
-    if counts.accepted > 0 && summary.command != Command::Check {
-        hints.push(format!(
-            "{} {} under way; wait for them and fetch the videos: `hailuo-batch collect {} --download videos`",
-            counted(counts.accepted, "task"),
-            are(counts.accepted),
-            selection(summary)
-        ));
-    }
     if let (Some(results), 1..) = (&summary.results, counts.taken()) {
         let results = escape::for_terminal(results);
-        let column = if counts.saved == counts.rows() {
-            "video_file"
-        } else {
-            "task_id"
-        };
-        let what = if counts.saved == counts.rows() {
-            "videos"
-        } else {
-            "task ids"
-        };
-        hints.push(format!("the {what} are in the column `{column}` of `{results}`"));
+        hints.push(format!(
+            "the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs"
+        ));
     }
     hints
 }
 
 /// What has to change before more rows can be sent.
 fn remedy(halt: &Halt) -> &'static str {
-    match &*halt.code {
+    match halt.code.strip_prefix("http_").unwrap_or(&halt.code) {
         "401" => {
             "set `KIE_API_KEY` to a key that is valid (see https://kie.ai/api-key; it may also be bound to other IP \
              addresses), then run the same command"
         }
         "402" => "top up the account (see https://kie.ai/pricing), then run the same command",
+        "307" | "301" | "302" | "303" | "308" => {
+            "the server redirects: check `--base-url` and whether a login page of this network is in the way, then run \
+             the same command"
+        }
         "403" => {
             "something in front of the API refused this machine: try without the proxy or from another network, with \
              the same command"
@@ -87,7 +75,8 @@ fn remedy(halt: &Halt) -> &'static str {
             "see whether the message concerns all rows; then correct them and run the same command, or add \
              `--keep-going`"
         }
-        "ledger" => "see that the ledger's disk or database works and has room, then run the same command",
+        "ledger" => "see that the ledger's disk works and has room, then run the same command",
+        "retry_after" => "run the same command after that time",
         _ => "run the same command once the cause is gone",
     }
 }

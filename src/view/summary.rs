@@ -50,25 +50,15 @@ pub struct Summary {
 }
 
 /// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Command {
     /// Only validate.
     Check,
-    /// Send what is queued, and perhaps wait for the tasks to end.
-    Run {
-        /// `--wait` or `--download`.
-        wait: bool,
-    },
+    /// Send what is queued.
+    #[default]
+    Run,
     /// Only look.
     Status,
-    /// Wait for the tasks to end.
-    Collect,
-}
-
-impl Default for Command {
-    fn default() -> Command {
-        Command::Run { wait: false }
-    }
 }
 
 /// What the rows have cost and will cost. Prices are not ours to know: whoever fills this in says where they are from.
@@ -113,24 +103,13 @@ impl Summary {
     /// Rows that the command should have brought further and did not, although nothing told it to stop early. There
     /// should be none; but if our own accounts are wrong, the exit code must not be 0.
     pub(super) fn left_over(&self) -> u64 {
-        let Counts {
-            queued,
-            sending,
-            accepted,
-            ..
-        } = self.counts;
-        let open = match self.command {
-            Command::Check | Command::Status => 0,
-            Command::Run { wait: false } => queued,
-            Command::Run { wait: true } => queued + accepted,
-            Command::Collect => accepted,
-        };
-        let sending = match self.command {
-            Command::Run { .. } => sending,
+        let Counts { queued, sending, .. } = self.counts;
+        match self.command {
             // Another run may be at work.
-            Command::Check | Command::Status | Command::Collect => 0,
-        };
-        sending + if self.limited.is_some() { 0 } else { open }
+            Command::Check | Command::Status => 0,
+            Command::Run if self.limited.is_some() => sending,
+            Command::Run => sending + queued,
+        }
     }
 }
 
@@ -233,7 +212,7 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
 /// What this invocation did, and the costs.
 fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     writeln!(formatter)?;
-    if matches!(summary.command, Command::Run { .. }) {
+    if summary.command == Command::Run {
         if summary.requests == 0 {
             writeln!(formatter, "this run: nothing was sent")?;
         } else {

@@ -1,0 +1,296 @@
+//! What the tests of the whole program share: a folder with a manifest, the sandbox as a process of its own (it is
+//! the witness, and outlives a product that is killed), and the program under test.
+
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hailuo-batch");
+
+/// A key that must show nowhere.
+pub(crate) const KEY: &str = "canary-key-5f1c9a77e0";
+
+/// A folder of its own with a manifest in it, and where its batch is sent.
+pub(crate) struct Batch {
+    pub(crate) folder: TempDir,
+    pub(crate) manifest: PathBuf,
+    base_url: String,
+}
+
+impl Batch {
+    /// A CSV manifest of `rows` rows with ids `r1`, `r2`, … and prompts that all differ.
+    pub(crate) fn with_rows(rows: usize, sandbox: &SandboxProcess) -> Batch {
+        let prompts: Vec<String> = (1..=rows).map(|n| format!("clip number {n}")).collect();
+        Batch::with_prompts(&prompts, sandbox)
+    }
+
+    /// A CSV manifest with these prompts and ids `r1`, `r2`, …
+    pub(crate) fn with_prompts<S: AsRef<str>>(prompts: &[S], sandbox: &SandboxProcess) -> Batch {
+        let mut text = String::from("id,prompt,image_url\n");
+        for (index, prompt) in prompts.iter().enumerate() {
+            let number = index + 1;
+            let prompt = prompt.as_ref().replace('"', "\"\"");
+            text.push_str(&format!(
+                "r{number},\"{prompt}\",https://img.example.org/{number}.png\n"
+            ));
+        }
+        Batch::with_manifest("shots.csv", &text, &sandbox.url)
+    }
+
+    /// A manifest with this name and text.
+    pub(crate) fn with_manifest(name: &str, text: &str, base_url: &str) -> Batch {
+        let folder = tempfile::tempdir().unwrap();
+        let manifest = folder.path().join(name);
+        fs::write(&manifest, text).unwrap();
+        Batch {
+            folder,
+            manifest,
+            base_url: base_url.to_owned(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn ledger(&self) -> PathBuf {
+        let mut name = self.manifest.file_name().unwrap().to_owned();
+        name.push(".ledger");
+        self.folder.path().join(name)
+    }
+
+    /// `hailuo-batch COMMAND MANIFEST …` with the key, the base URL and quick limits, not started yet.
+    pub(crate) fn command(&self, command: &str, flags: &[&str]) -> Command {
+        let mut program = program();
+        program
+            .current_dir(self.folder.path())
+            .arg(command)
+            .arg(&self.manifest)
+            .args(flags);
+        if command == "run" {
+            program.env("KIE_API_KEY", KEY).env("KIE_BASE_URL", &self.base_url);
+        }
+        program
+    }
+
+    /// Runs the batch to its end at a rate that costs no time, unless `flags` say otherwise.
+    pub(crate) fn run(&self, flags: &[&str]) -> Finished {
+        let mut all = vec!["--json"];
+        if !flags.contains(&"--rate") {
+            all.extend(["--rate", "1000/1s"]);
+        }
+        all.extend(flags);
+        Finished::of(self.command("run", &all).output().unwrap())
+    }
+
+    /// The results as text cells, by row: `results()[0]["task_id"]`.
+    pub(crate) fn results(&self) -> Vec<std::collections::HashMap<String, String>> {
+        let stem = self.manifest.file_stem().unwrap().to_str().unwrap();
+        let path = self.path(&format!("{stem}.results.csv"));
+        let mut reader = csv::Reader::from_path(path).unwrap();
+        reader.deserialize().map(|row| row.unwrap()).collect()
+    }
+}
+
+/// The program, with a clean environment and nothing on standard input.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("HAILUO_BATCH_") || name.starts_with("KIE_") || name.to_lowercase().ends_with("_proxy") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// How the program ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// `None`: by a signal.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    pub(crate) fn of(output: Output) -> Finished {
+        Finished {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The summary of `--json`.
+    #[track_caller]
+    pub(crate) fn summary(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+    }
+
+    /// A count of the summary.
+    #[track_caller]
+    pub(crate) fn count(&self, key: &str) -> u64 {
+        self.summary()[key]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no count {key}: {self:#?}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn expect_code(&self, code: i32) -> &Finished {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+}
+
+/// `hailuo-batch sandbox` as a process of its own.
+pub(crate) struct SandboxProcess {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) journal: PathBuf,
+    _folder: TempDir,
+}
+
+impl SandboxProcess {
+    /// With a wide window, so that only what a test asks for happens.
+    pub(crate) fn start(flags: &[&str]) -> SandboxProcess {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("journal.jsonl");
+        let mut all = vec!["sandbox", "--port", "0", "--credits", "unlimited", "--journal"];
+        all.push(journal.to_str().unwrap());
+        if !flags.contains(&"--limit") {
+            all.extend(["--limit", "off"]);
+        }
+        // The last of two equal flags would be an error, so a test's own balance replaces ours.
+        if flags.contains(&"--credits") {
+            all.retain(|flag| *flag != "--credits" && *flag != "unlimited");
+        }
+        all.extend(flags);
+        let mut child = program().args(all).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let url = line
+            .trim()
+            .strip_prefix("listening on ")
+            .unwrap_or_else(|| panic!("{line:?}"))
+            .to_owned();
+        SandboxProcess {
+            child,
+            url,
+            journal,
+            _folder: folder,
+        }
+    }
+
+    /// The sandbox's own account of what it saw.
+    pub(crate) fn books(&self) -> Value {
+        serde_json::from_str(&self.get("/sandbox/books")).unwrap()
+    }
+
+    pub(crate) fn count(&self, key: &str) -> u64 {
+        self.books()[key]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no count {key} in {}", self.books()))
+    }
+
+    /// Every createTask request in the order of arrival.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        self.get("/sandbox/requests")
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// The prompts that were billed, with how often.
+    pub(crate) fn billed(&self) -> std::collections::BTreeMap<String, u32> {
+        let mut billed = std::collections::BTreeMap::new();
+        for request in self.requests() {
+            if request["billed"] == true {
+                *billed
+                    .entry(request["prompt"].as_str().unwrap().to_owned())
+                    .or_default() += 1;
+            }
+        }
+        billed
+    }
+
+    pub(crate) fn get(&self, path: &str) -> String {
+        self.http("GET", path, "")
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &str) -> String {
+        self.http("POST", path, body)
+    }
+
+    fn http(&self, method: &str, path: &str, body: &str) -> String {
+        use std::io::Write;
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        assert!(!head.to_lowercase().contains("transfer-encoding: chunked"), "{head}");
+        body.to_owned()
+    }
+}
+
+impl Drop for SandboxProcess {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Waits for something that happens in another process.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(30), "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Sends a signal by name, such as `TERM`.
+pub(crate) fn signal(process: u32, name: &str) {
+    let status = Command::new("kill")
+        .args([&format!("-{name}"), &process.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// Every file below a folder, with its bytes.
+pub(crate) fn files_below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            files.push((path, bytes));
+        }
+    }
+    files
+}
