@@ -1,5 +1,7 @@
 //! A batch that is run again goes on: what is done stays done.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Batch, SandboxProcess};

@@ -56,7 +56,7 @@ is read from KIE_API_KEY or --api-key-file, and never shown.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     Status(status::StatusArgs),
     Settle(settle::SettleArgs),
     Sandbox(sandbox::SandboxArgs),
@@ -73,7 +73,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match cli.command {
         Command::Run(args) => in_runtime(run::run(*args)),
-        Command::Check(args) => check::run(args),
+        Command::Check(args) => check::run(*args),
         Command::Status(args) => status::run(args),
         Command::Settle(args) => settle::run(args),
         Command::Sandbox(args) => in_runtime(async { Ok(sandbox::run(args).await.map(|()| ExitCode::SUCCESS)?) }),

@@ -2,6 +2,7 @@
 //! the witness, and outlives a product that is killed), and the program under test.
 
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
