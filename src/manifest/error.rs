@@ -137,14 +137,6 @@ pub enum ManifestError {
         /// The manifest.
         path: PathBuf,
     },
-    /// Looking for repeated rows needs a temporary file, and there is none to be had.
-    #[error("{}: no temporary file for the search for repeated rows", shown(.path))]
-    Temporary {
-        /// The manifest.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 impl ManifestError {
@@ -178,9 +170,6 @@ impl ManifestError {
             }
             ManifestError::TooManyRows { .. } => "split the file: at 20 requests per 10 s this many rows take days",
             ManifestError::Changed { .. } => "run the command again when nothing writes to the file",
-            ManifestError::Temporary { .. } => {
-                "make room in the folder for temporary files, or set `TMPDIR` to another"
-            }
         };
         Some(help.to_owned())
     }

@@ -54,7 +54,7 @@ impl Row {
     /// What the user calls the row, without surrounding white space. Also invalid rows may have one, but not those
     /// whose cells cannot be told apart.
     pub fn id(&self) -> Option<&str> {
-        let id = self.cells.get(Field::Id).trim();
+        let id = self.cells.get(Field::Id);
         (!id.is_empty()).then_some(id)
     }
 

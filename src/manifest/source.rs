@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use memchr::memchr;
+
 use crate::manifest::{MOST_ROW_BYTES, ManifestError};
 
 /// Opens a manifest for reading from its first byte, and refuses what is plainly not one.
@@ -64,6 +66,7 @@ pub(super) struct Tap<R> {
     offset: u64,
     ended: bool,
     overflowed: bool,
+    has_nul: bool,
 }
 
 impl<R: Read> Tap<R> {
@@ -76,6 +79,7 @@ impl<R: Read> Tap<R> {
             offset: 0,
             ended: false,
             overflowed: false,
+            has_nul: false,
         }
     }
 
@@ -100,6 +104,11 @@ impl<R: Read> Tap<R> {
         self.ended
     }
 
+    /// Whether a NUL byte went by. Asking that of large pieces is nearly free.
+    pub(super) fn has_nul(&self) -> bool {
+        self.has_nul
+    }
+
     /// Whether reading stopped because a row would not end.
     pub(super) fn overflowed(&self) -> bool {
         self.overflowed
@@ -119,6 +128,7 @@ impl<R: Read> Read for Tap<R> {
         }
         let count = self.inner.read(buffer)?;
         self.ended |= count == 0;
+        self.has_nul |= memchr(0, &buffer[..count]).is_some();
         self.window.extend_from_slice(&buffer[..count]);
         Ok(count)
     }

@@ -24,31 +24,37 @@ fn is_plain(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;
     };
-    let bytes = rest.as_bytes();
     let ends_host = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
-    let host_length = bytes.iter().position(ends_host).unwrap_or(bytes.len());
+    let host_length = rest.bytes().position(|byte| ends_host(&byte)).unwrap_or(rest.len());
     let (host, tail) = rest.split_at(host_length);
-    host.len() <= 253 && is_plain_host(host) && tail.bytes().all(|byte| byte.is_ascii_graphic())
+    // Without an early exit the compiler looks at many bytes at once.
+    is_plain_host(host) && tail.bytes().fold(true, |plain, byte| plain & byte.is_ascii_graphic())
 }
 
+/// Lower-case labels between single dots. Labels with `--` may be punycode, which has to be valid, and a last label
+/// that begins with a digit may make the host an IPv4 address.
 fn is_plain_host(host: &str) -> bool {
-    let is_plain_label = |label: &str| {
-        // Labels with `--` may be punycode, which has to be valid.
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && !label.contains("--")
-    };
-    let Some((rest, last)) = host.rsplit_once('.') else {
-        return false;
-    };
-    // A last label that begins with a digit may make the host an IPv4 address.
-    last.starts_with(|first: char| first.is_ascii_lowercase())
-        && is_plain_label(last)
-        && rest.split('.').all(is_plain_label)
+    let mut last_label = 0;
+    let mut before = b'.';
+    for (at, byte) in host.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'-' | b'.' if !matches!(before, b'-' | b'.') => {
+                if byte == b'.' {
+                    last_label = at + 1;
+                }
+            }
+            _ => return false,
+        }
+        before = byte;
+    }
+    // The longest label that DNS allows has 63 bytes.
+    (4..=63).contains(&host.len())
+        && last_label > 0
+        && host.as_bytes()[last_label..]
+            .first()
+            .is_some_and(u8::is_ascii_lowercase)
+        && before != b'-'
         && !is_private_name(host)
 }
 
