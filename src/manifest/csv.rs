@@ -136,8 +136,13 @@ impl CsvRows {
 
     /// Why the record's cells are not to be trusted. `text` are all its cells, or nothing if they are not UTF-8.
     fn unreadable(&self, found: &Found<'_>, record: &ByteRecord, text: &str) -> Option<Problem> {
-        // Halves of a character in two cells would be valid text together, so the bytes of the file decide.
-        let is_suspect = text.is_empty() || !text.is_ascii();
+        // Two cells with half a character each are valid text together.
+        let is_cut = |column| {
+            record
+                .range(column)
+                .is_some_and(|range| !text.is_char_boundary(range.end))
+        };
+        let is_suspect = text.is_empty() || (0..record.len()).any(is_cut);
         if is_suspect && let Err(error) = std::str::from_utf8(found.raw) {
             let at = error.valid_up_to();
             let line = LineCounter::from_line(found.line).line_after(&found.raw[..at]);

@@ -17,13 +17,13 @@ impl Keys {
         let Keys([key, other_key, end_key, other_end_key]) = *self;
         let (mut lane, mut other) = (end_key, other_end_key);
         for text in texts {
-            let length = text.len() as u64;
+            let length = (text.len() as u64).wrapping_mul(LENGTH_KEY);
+            lane = lane.wrapping_add(length);
+            other = other.wrapping_add(length);
             each_pair(text, |first, second| {
                 lane = fold(first ^ key, second ^ lane);
                 other = fold(second ^ other_key, first ^ other);
             });
-            lane = fold(length ^ end_key, lane ^ key);
-            other = fold(length ^ other_end_key, other ^ other_key);
         }
         let high = fold(lane ^ end_key, key);
         let low = fold(other ^ other_end_key, other_key);
@@ -31,15 +31,18 @@ impl Keys {
     }
 }
 
-/// Cuts the text into pairs of words. The last pair reaches back into the one before, or is filled up with zeros if
-/// there is none; so the length has to be taken in as well.
+/// Spreads a length over the word.
+const LENGTH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Cuts the text into pairs of words, at least one. The last pair reaches back into the one before, or is filled up
+/// with zeros if there is none; so the length has to be taken in as well.
 pub(super) fn each_pair(text: &[u8], mut take: impl FnMut(u64, u64)) {
     let (pairs, rest) = text.as_chunks::<16>();
     for pair in pairs {
         let (first, second) = words(*pair);
         take(first, second);
     }
-    if rest.is_empty() {
+    if rest.is_empty() && !pairs.is_empty() {
         return;
     }
     let last = text.last_chunk::<16>().copied().unwrap_or_else(|| {

@@ -7,6 +7,7 @@
 mod entry;
 
 use std::collections::BinaryHeap;
+use std::thread;
 
 use crate::manifest::quick_hash::Keys;
 use crate::manifest::repeats::entry::Entry;
@@ -144,17 +145,23 @@ impl RepeatFinder {
 
     /// Compares everything with everything.
     pub(super) fn finish(self) -> Found {
+        let RepeatFinder {
+            mut ids, mut contents, ..
+        } = self;
+        thread::scope(|scope| {
+            scope.spawn(|| ids.sort_unstable());
+            contents.sort_unstable();
+        });
         let mut found = Found::default();
-        each_group(self.ids, |first, later| found.add_same_id(first, later));
-        each_group(self.contents, |first, later| found.add_same_content(first, later));
+        each_group(&ids, |first, later| found.add_same_id(first, later));
+        each_group(&contents, |first, later| found.add_same_content(first, later));
         found.repeats.found.sort_unstable_by_key(|(row, _)| row & !SAME_ID);
         found
     }
 }
 
-/// Shows the entries of each hash that occurs more than once, in the order of the file.
-fn each_group(mut entries: Vec<Entry>, mut take: impl FnMut(Entry, &[Entry])) {
-    entries.sort_unstable();
+/// Shows those of the sorted entries whose hash occurs more than once, in the order of the file.
+fn each_group(entries: &[Entry], mut take: impl FnMut(Entry, &[Entry])) {
     for group in entries.chunk_by(|one, next| one.has_hash_of(*next)) {
         if let [first, later @ ..] = group
             && !later.is_empty()

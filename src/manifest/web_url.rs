@@ -24,19 +24,23 @@ fn is_plain(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;
     };
-    let ends_host = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
-    let host_length = rest.bytes().position(|byte| ends_host(&byte)).unwrap_or(rest.len());
-    let (host, tail) = rest.split_at(host_length);
+    let Some(host_length) = plain_host_length(rest) else {
+        return false;
+    };
     // Without an early exit the compiler looks at many bytes at once.
-    is_plain_host(host) && tail.bytes().fold(true, |plain, byte| plain & byte.is_ascii_graphic())
+    let tail = &rest.as_bytes()[host_length..];
+    tail.iter().fold(true, |plain, byte| plain & byte.is_ascii_graphic())
 }
 
-/// Lower-case labels between single dots. Labels with `--` may be punycode, which has to be valid, and a last label
-/// that begins with a digit may make the host an IPv4 address.
-fn is_plain_host(host: &str) -> bool {
+/// The length of a host of lower-case labels between single dots, up to the path or the end.
+///
+/// Labels with `--` are not plain, they may be punycode, which has to be valid; nor is a last label that begins with a
+/// digit, which may make the host an IPv4 address.
+fn plain_host_length(text: &str) -> Option<usize> {
     let mut last_label = 0;
     let mut before = b'.';
-    for (at, byte) in host.bytes().enumerate() {
+    let mut length = text.len();
+    for (at, byte) in text.bytes().enumerate() {
         match byte {
             b'a'..=b'z' | b'0'..=b'9' => {}
             b'-' | b'.' if !matches!(before, b'-' | b'.') => {
@@ -44,18 +48,23 @@ fn is_plain_host(host: &str) -> bool {
                     last_label = at + 1;
                 }
             }
-            _ => return false,
+            b'/' | b'?' | b'#' => {
+                length = at;
+                break;
+            }
+            _ => return None,
         }
         before = byte;
     }
-    // The longest label that DNS allows has 63 bytes.
-    (4..=63).contains(&host.len())
+    let host = &text[..length];
+    let last = &host[last_label..];
+    // 63 bytes are the longest label that DNS allows, so no label is longer either.
+    let is_plain = length <= 63
         && last_label > 0
-        && host.as_bytes()[last_label..]
-            .first()
-            .is_some_and(u8::is_ascii_lowercase)
         && before != b'-'
-        && !is_private_name(host)
+        && last.starts_with(|first: char| first.is_ascii_lowercase())
+        && !is_private_domain(host, last);
+    is_plain.then_some(length)
 }
 
 fn judge(text: &str) -> Option<Rule> {
@@ -130,13 +139,18 @@ fn is_local_path(text: &str) -> bool {
 /// Names that only a private network can resolve.
 fn is_private_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let Some((_, last)) = name.rsplit_once('.') else {
-        return true;
-    };
+    match name.rsplit_once('.') {
+        None => true,
+        Some((_, last)) => is_private_domain(name, last),
+    }
+}
+
+/// The same for a name with several labels, the `last` of which is known.
+fn is_private_domain(name: &str, last: &str) -> bool {
     matches!(
         last,
         "local" | "localhost" | "internal" | "localdomain" | "lan" | "intranet" | "home" | "corp" | "test" | "invalid"
-    ) || name.ends_with(".home.arpa")
+    ) || (last == "arpa" && name.ends_with(".home.arpa"))
 }
 
 /// What IANA's registry of special-purpose addresses does not call globally reachable, and multicast.
