@@ -142,7 +142,8 @@ impl CsvRows {
                 .range(column)
                 .is_some_and(|range| !text.is_char_boundary(range.end))
         };
-        let is_suspect = text.is_empty() || (0..record.len()).any(is_cut);
+        let is_suspect =
+            !self.records.reader.get_ref().is_ascii() && (text.is_empty() || (0..record.len()).any(is_cut));
         if is_suspect && let Err(error) = std::str::from_utf8(found.raw) {
             let at = error.valid_up_to();
             let line = LineCounter::from_line(found.line).line_after(&found.raw[..at]);

@@ -15,11 +15,13 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// Takes in the next stretch of the file. Where the stretches begin and end is part of the fingerprint.
     pub(super) fn add(&mut self, stretch: &[u8]) {
-        let mut hash = self.hash;
+        // Two products at a time: each has to wait for the one before it.
+        let (mut even, mut odd) = (self.hash, SECOND_KEY);
         each_pair(stretch, |first, second| {
-            hash = fold(first ^ FIRST_KEY, second ^ hash ^ SECOND_KEY);
+            let hash = fold(first ^ FIRST_KEY, second ^ even ^ SECOND_KEY);
+            (even, odd) = (odd, hash);
         });
-        self.hash = fold(hash ^ FIRST_KEY, stretch.len() as u64 ^ SECOND_KEY);
+        self.hash = fold(even ^ FIRST_KEY, odd ^ stretch.len() as u64 ^ SECOND_KEY);
         self.bytes += stretch.len() as u64;
     }
 }

@@ -34,8 +34,8 @@ impl Keys {
 /// Spreads a length over the word.
 const LENGTH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Cuts the text into pairs of words, at least one. The last pair reaches back into the one before, or is filled up
-/// with zeros if there is none; so the length has to be taken in as well.
+/// Cuts the text into pairs of words, at least one. The last words may overlap with those before them, so the length
+/// has to be taken in as well.
 pub(super) fn each_pair(text: &[u8], mut take: impl FnMut(u64, u64)) {
     let (pairs, rest) = text.as_chunks::<16>();
     for pair in pairs {
@@ -45,12 +45,12 @@ pub(super) fn each_pair(text: &[u8], mut take: impl FnMut(u64, u64)) {
     if rest.is_empty() && !pairs.is_empty() {
         return;
     }
-    let last = text.last_chunk::<16>().copied().unwrap_or_else(|| {
-        let mut last = [0; 16];
-        last[..rest.len()].copy_from_slice(rest);
-        last
-    });
-    let (first, second) = words(last);
+    let (first, second) = match (text.last_chunk::<16>(), rest.first_chunk(), rest.last_chunk()) {
+        (Some(last), ..) => words(*last),
+        (None, Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        // Shorter than a word.
+        _ => (rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
+    };
     take(first, second);
 }
 

@@ -67,6 +67,7 @@ pub(super) struct Tap<R> {
     ended: bool,
     overflowed: bool,
     has_nul: bool,
+    is_ascii: bool,
 }
 
 impl<R: Read> Tap<R> {
@@ -80,6 +81,7 @@ impl<R: Read> Tap<R> {
             ended: false,
             overflowed: false,
             has_nul: false,
+            is_ascii: true,
         }
     }
 
@@ -104,7 +106,12 @@ impl<R: Read> Tap<R> {
         self.ended
     }
 
-    /// Whether a NUL byte went by. Asking that of large pieces is nearly free.
+    /// Whether nothing but ASCII went by. Asking that of large pieces is nearly free.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.is_ascii
+    }
+
+    /// Whether a NUL byte went by.
     pub(super) fn has_nul(&self) -> bool {
         self.has_nul
     }
@@ -128,6 +135,7 @@ impl<R: Read> Read for Tap<R> {
         }
         let count = self.inner.read(buffer)?;
         self.ended |= count == 0;
+        self.is_ascii = self.is_ascii && buffer[..count].is_ascii();
         self.has_nul |= memchr(0, &buffer[..count]).is_some();
         self.window.extend_from_slice(&buffer[..count]);
         Ok(count)
