@@ -183,3 +183,30 @@ fn named(fields: &[Field]) -> String {
     let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
     names.join(" and no column ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_file_line_and_remedy() {
+        let path = PathBuf::from("cl\u{1b}ips.csv");
+        let error = ManifestError::MissingColumns {
+            path: path.clone(),
+            line: 3,
+            missing: vec![Field::Prompt, Field::ImageUrl],
+            help: "look again".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cl\\u{1b}ips.csv:3: no column `prompt` and no column `image_url`"
+        );
+        assert_eq!(error.help().as_deref(), Some("look again"));
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        let error = ManifestError::Open { path, source };
+        assert_eq!(
+            error.help().as_deref(),
+            Some("check the name and the folder you are in")
+        );
+    }
+}

@@ -41,7 +41,7 @@ pub(super) struct Kept {
 }
 
 impl Row {
-    /// Which row of the manifest it is, counted from 1. Blank lines and the header are no rows.
+    /// Which row of the manifest it is, counted from 1. The header is no row, nor is a line without text in any cell.
     pub fn number(&self) -> u32 {
         self.number
     }

@@ -182,6 +182,10 @@ mod tests {
         assert!(said(b"\xff\xfep\0r\0").unwrap_err().contains("UTF-16"));
         let error = open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("a folder"), "{error}");
+        if cfg!(unix) {
+            let error = open(Path::new("/dev/null")).unwrap_err().to_string();
+            assert!(error.contains("a pipe or device"), "{error}");
+        }
         let error = open(&folder.path().join("no.csv")).unwrap_err().to_string();
         assert!(error.contains("no.csv"), "{error}");
     }
