@@ -160,21 +160,29 @@ impl Submission<'_> {
     /// The callback URL is left out on purpose: a new receiver is no reason to pay for the same video again.
     pub fn content(&self) -> ContentHash {
         let mut hasher = Sha256::new();
+        let [fields @ .., checker] = self.content_parts();
         // Each field is preceded by its length, so that no two different rows share a byte string.
-        for field in [
-            &*self.prompt,
-            &*self.image_url,
-            self.length.as_str(),
-            self.resolution.as_str(),
-        ] {
+        for field in fields {
             hasher.update((field.len() as u64).to_le_bytes());
             hasher.update(field);
         }
-        match self.nsfw_checker {
-            None => {}
-            Some(checked) => hasher.update([u8::from(checked)]),
-        }
+        hasher.update(checker);
         ContentHash(first_half(hasher))
+    }
+
+    /// What [`Submission::content`] is a hash of: submissions with the same parts ask for the same video.
+    pub fn content_parts(&self) -> [&[u8]; 5] {
+        [
+            self.prompt.as_bytes(),
+            self.image_url.as_bytes(),
+            self.length.as_str().as_bytes(),
+            self.resolution.as_str().as_bytes(),
+            match self.nsfw_checker {
+                None => &[],
+                Some(false) => &[0],
+                Some(true) => &[1],
+            },
+        ]
     }
 
     /// The same submission, owning its text.

@@ -93,7 +93,7 @@ impl Field {
             let most = known.chars().count().min(length) / 4;
             damerau_levenshtein(&name, known) <= most.min(3)
         };
-        length <= 40 && NAMES[self as usize].1.iter().any(|known| slips(&known))
+        length <= 40 && NAMES[self as usize].1.iter().any(slips)
     }
 }
 

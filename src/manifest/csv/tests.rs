@@ -233,7 +233,7 @@ proptest! {
             let before = String::from_utf8(bytes.clone()).unwrap().replace("\r\n", "\n").replace('\r', "\n");
             if at > 0 {
                 let line = 1 + before.matches('\n').count();
-                expected.push((line as u32, serde_json::to_string(cells).unwrap()));
+                expected.push((u32::try_from(line).unwrap(), serde_json::to_string(cells).unwrap()));
             }
             let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(&mut bytes);
             writer.write_record(cells).unwrap();
