@@ -293,6 +293,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             permit,
             probe: self.gate.pass(),
         };
+        tracing::debug!(row = attempt.row.number, probe = attempt.probe, "sending");
         self.standing.requests += 1;
         self.standing.in_flight += 1;
         match due {
@@ -442,6 +443,16 @@ impl<A: Api, L: Ledger> Run<A, L> {
 
     /// What an answer means for its row; the ledger knows already.
     fn settle(&mut self, waiting: WaitingRow, cost: Option<f64>, outcome: &Outcome, result: &AttemptResult) {
+        let row = waiting.row.number;
+        let (code, message) = (outcome.code.as_str(), outcome.message.as_str());
+        match result {
+            AttemptResult::Accepted(task_id) => tracing::info!(row, %task_id, "accepted"),
+            AttemptResult::Rejected => tracing::info!(row, code, message, "rejected"),
+            AttemptResult::Unknown | AttemptResult::UnknownResubmitted => {
+                tracing::info!(row, code, message, "unknown: it may have been taken");
+            }
+            AttemptResult::Again { .. } => tracing::info!(row, code, message, "to be tried again"),
+        }
         match result {
             AttemptResult::Accepted(_) => {
                 self.standing.accepted += 1;

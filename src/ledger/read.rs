@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use crate::clock::UnixMillis;
 use crate::ledger::LedgerError;
-use crate::ledger::store::connect;
+use crate::ledger::store::{connect, has_wal};
 use crate::row::{ClipLength, Resolution, RowState, Submission};
 
 /// A row of the manifest and what the ledger knows of it.
@@ -101,8 +101,9 @@ impl Reader {
             Ok(connection)
         });
         let connection = connection.or_else(|error| match &error {
-            // In a folder we may not write to, the log's index cannot be made; a closed ledger needs none.
-            LedgerError::Sqlite { .. } => {
+            // In a folder we may not write to, the log's index cannot be made; a closed ledger needs none. With a log
+            // beside it, reading the file alone would show the past.
+            LedgerError::Sqlite { .. } if !has_wal(path) => {
                 let uri = format!("file:{}?immutable=1", percent_encoded(path));
                 connect_uri(path, &uri)
             }

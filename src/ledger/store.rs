@@ -225,8 +225,10 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Ledg
 fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
     let newborn = beside(path, "new");
     let failed = |source| LedgerError::io(path, "create", source);
-    // Left by a crash, and never in use: we hold the lock.
-    drop(fs::remove_file(&newborn));
+    // Left by a crash, and never in use: we hold the lock. A stale log would be played into the new file.
+    for leftover in ["new", "new-wal", "new-shm", "new-journal"] {
+        drop(fs::remove_file(beside(path, leftover)));
+    }
     // SQLite's own refusal would only say "unable to open database file".
     File::create_new(&newborn).map_err(failed)?;
     let made = (|| {
@@ -256,7 +258,7 @@ fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
 }
 
 /// Whether the last writer left its write-ahead log behind: it did not close the ledger.
-fn has_wal(path: &Path) -> bool {
+pub(super) fn has_wal(path: &Path) -> bool {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
