@@ -20,7 +20,7 @@ pub enum Realm {
 }
 
 impl Realm {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Realm::Api => "api",
             Realm::Sandbox => "sandbox",
@@ -69,10 +69,8 @@ impl Store {
         if unclean || store.has_open_run()? {
             store.check_pages()?;
         }
-        let found = match store.meta("realm")?.as_deref() {
-            Some("sandbox") => Realm::Sandbox,
-            _ => Realm::Api,
-        };
+        let is_trial = store.meta("realm")?.as_deref() == Some(Realm::Sandbox.as_str());
+        let found = if is_trial { Realm::Sandbox } else { Realm::Api };
         if found != realm {
             return Err(LedgerError::OtherRealm {
                 path: path.to_owned(),
