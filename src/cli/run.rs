@@ -15,9 +15,9 @@ use url::Url;
 
 use crate::clock::Wall;
 use crate::dispatch::{
-    self, DispatchConfig, Halt, Notice, OnUnknown, PauseReason, RetryConfig, RunReport, Standing, TokenSource, Watch,
+    self, DispatchConfig, Halt, Notice, PauseReason, RetryConfig, RunReport, Standing, TokenSource, Watch,
 };
-use crate::job::{self, Job, Settings};
+use crate::job::{Job, Settings};
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{ImportStats, LedgerError, Reader, Realm, Recovered, Store};
 use crate::rate::Rate;
@@ -339,10 +339,7 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
         retry: RetryConfig::default(),
         patience: job.patience,
         maintenance_pause: job.maintenance_pause,
-        on_unknown: match job.on_unknown {
-            job::OnUnknown::Hold => OnUnknown::Hold,
-            job::OnUnknown::Resubmit => OnUnknown::Resubmit,
-        },
+        on_unknown: job.on_unknown,
         keep_going: job.keep_going,
         budget: job.budget,
         spent,
