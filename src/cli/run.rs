@@ -24,7 +24,7 @@ use crate::rate::Rate;
 use crate::results::ResultsFormat;
 use crate::row::RowState;
 use crate::sandbox::{self, Sandbox, SandboxConfig};
-use crate::view::{self, Command, Counts, Pause, Signal, Snapshot, Summary, exit_of};
+use crate::view::{self, Command, Counts, Ending, Pause, Signal, Snapshot, Summary, exit_of};
 
 use super::console::Console;
 use super::failure::Failure;
@@ -82,7 +82,15 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     .await;
     console.progress.finish();
 
-    let mut summary = summary_of(&job, selection, Command::Run)?;
+    let mut summary = match summary_of(&job, selection, Command::Run) {
+        Ok(summary) => summary,
+        // The disk that failed under the run cannot be read either. The run is halted, whatever else there is to say.
+        Err(failure) if report.ledger_error.is_some() => {
+            failure.report();
+            return Ok(Ending::Halted.into());
+        }
+        Err(failure) => return Err(failure),
+    };
     // Held until here: nobody else can have changed what the results and the summary say.
     drop(store);
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());

@@ -9,6 +9,7 @@ use tokio::sync::watch::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::UnixMillis;
 use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules};
 use crate::dispatch::config::DispatchConfig;
 use crate::dispatch::gate::{Change, Gate, GateConfig, Passage, WINDOWS_AFTER_429};
@@ -417,7 +418,9 @@ impl<A: Api, L: Ledger> Run<A, L> {
         }
         let asked = outcome.retry_after;
         if let Some(wait) = asked.filter(|wait| *wait > LONGEST_RETRY_AFTER && outcome.effect != Effect::None) {
-            self.halt(Halt::RetryAfter { wait });
+            let asked_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+            let until = UnixMillis(self.config.wall.now().0.saturating_add(asked_ms));
+            self.halt(Halt::RetryAfter { wait, until });
         }
         let asked = asked.map(|wait| wait.min(LONGEST_RETRY_AFTER));
         let now = Instant::now();
