@@ -56,6 +56,17 @@ pub fn from_spreadsheet(cell: &str) -> &str {
     }
 }
 
+/// Keys of the API have 32 characters. What is shorter than this is a stand-in for one, and may be a part of words.
+const SHORTEST_SECRET: usize = 8;
+
+/// `text` with `[redacted]` wherever `secret` stood.
+pub fn without_secret<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
+    if secret.len() < SHORTEST_SECRET || !text.contains(secret) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.replace(secret, "[redacted]"))
+}
+
 fn looks_like_formula(cell: &str) -> bool {
     cell.trim_start_matches('\'')
         .starts_with(['=', '+', '-', '@', '\t', '\r'])
@@ -96,6 +107,15 @@ mod tests {
         assert_eq!(for_spreadsheet("@cmd"), "'@cmd");
         assert_eq!(for_spreadsheet("-5"), "-5");
         assert_eq!(for_spreadsheet("a=b"), "a=b");
+    }
+
+    #[test]
+    fn secrets_are_cut_out_and_stand_ins_garble_nothing() {
+        assert_eq!(
+            without_secret("key sk-12345678 is wrong", "sk-12345678"),
+            "key [redacted] is wrong"
+        );
+        assert_eq!(without_secret("unknown task", "k"), "unknown task");
     }
 
     proptest! {

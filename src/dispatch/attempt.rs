@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use crate::clock::{UnixMillis, Wall};
 use crate::dispatch::limiter::Permit;
 use crate::job::OnUnknown;
-use crate::kie::{Api, CreateTask, Effect, Outcome, Verdict, outcome_of};
+use crate::kie::{Answer, Api, CreateTask, Effect, Outcome, Verdict, outcome_of};
 use crate::ledger::{AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow};
 use crate::row::TaskId;
 
@@ -81,7 +81,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         let (begun, answer) = tokio::join!(ledger.begin(intent), api.create_task(request));
         let answered = Instant::now();
         let ending = match begun {
-            Ok(number) => finish(ledger, &row, rules, number, outcome_of(&answer)).await,
+            Ok(number) => finish(ledger, &row, rules, number, meaning_of(api, &answer)).await,
             Err(error) => Err(LostStep { error, task_id: None }),
         };
         return ended(row, answered, ending);
@@ -95,8 +95,17 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         .create_task(CreateTask::new(&row.submission, callback_url.as_ref(), token))
         .await;
     let answered = Instant::now();
-    let ending = finish(ledger, &row, rules, number, outcome_of(&answer)).await;
+    let ending = finish(ledger, &row, rules, number, meaning_of(api, &answer)).await;
     ended(row, answered, ending)
+}
+
+/// What an answer means, with nothing in its words that must not be stored.
+fn meaning_of<A: Api>(api: &A, answer: &Answer) -> Outcome {
+    let outcome = outcome_of(answer);
+    Outcome {
+        message: api.without_secrets(outcome.message),
+        ..outcome
+    }
 }
 
 async fn finish<L: Ledger>(

@@ -19,4 +19,7 @@ pub use request::CreateTask;
 pub trait Api: Send + Sync + 'static {
     /// Sends `request` once. Every way this can end is an [`Answer`]; implementations never send it a second time.
     fn create_task(&self, request: CreateTask<'_>) -> impl Future<Output = Answer> + Send;
+
+    /// `text` of the server, before it is stored or shown. It may repeat the key.
+    fn without_secrets(&self, text: String) -> String;
 }

@@ -3,11 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What stands in the place of a secret.
-const REDACTED: &str = "[redacted]";
-
-/// Shorter text is no secret: it would turn up by chance, and replacing it would garble every line.
-const SHORTEST: usize = 4;
+use crate::escape;
 
 /// The secrets of this process. Clones share them, so that one may be added when it is read.
 #[derive(Clone, Default)]
@@ -17,9 +13,6 @@ impl Secrets {
     /// Hides `secret` from now on, also where it is escaped as in JSON or debug output.
     pub fn hide(&self, secret: &str) {
         let secret = secret.trim();
-        if secret.len() < SHORTEST {
-            return;
-        }
         let quoted = serde_json::Value::from(secret).to_string();
         let mut secrets = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for form in [secret, quoted.trim_matches('"')] {
@@ -36,8 +29,8 @@ impl Secrets {
         let secrets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut text = Cow::Borrowed(text);
         for secret in secrets.iter() {
-            if text.contains(secret) {
-                text = Cow::Owned(text.replace(secret, REDACTED));
+            if let Cow::Owned(safe) = escape::without_secret(&text, secret) {
+                text = Cow::Owned(safe);
             }
         }
         text
@@ -58,10 +51,10 @@ mod tests {
     fn no_form_of_a_secret_is_left() {
         let secrets = Secrets::default();
         let clone = secrets.clone();
-        clone.hide("sk-abc");
-        clone.hide("sk-abc-longer\"quote");
+        clone.hide("sk-abcdefg");
+        clone.hide("sk-abcdefg-longer\"quote");
         clone.hide("");
-        let text = r#"key=sk-abc, other="sk-abc-longer\"quote""#;
+        let text = r#"key=sk-abcdefg, other="sk-abcdefg-longer\"quote""#;
         assert_eq!(secrets.redact(text), r#"key=[redacted], other="[redacted]""#);
         assert_eq!(secrets.redact("nothing here"), "nothing here");
         assert!(!format!("{secrets:?}").contains("abc"));

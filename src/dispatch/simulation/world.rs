@@ -238,6 +238,10 @@ impl World {
 }
 
 impl Api for World {
+    fn without_secrets(&self, text: String) -> String {
+        text
+    }
+
     async fn create_task(&self, request: CreateTask<'_>) -> Answer {
         let row = row_of(request.submission);
         if !self.disk.has_intent(row) {
