@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, Reader, StoredRow};
+use crate::ledger::{LedgerError, Reader, Realm, StoredRow};
 use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::Rate;
@@ -94,6 +94,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
     Ok(Summary {
         command,
         selection,
+        sandbox: job.sandbox || reader.meta("realm")?.as_deref() == Some(Realm::Sandbox.as_str()),
         counts,
         cost,
         estimated_time: time_for(job.rate, counts.queued),
@@ -145,6 +146,9 @@ pub(super) fn selection_of(files: &crate::job::Files) -> Vec<String> {
     }
     if let Some(job) = &files.job {
         words.extend(["--job".to_owned(), word(job)]);
+    }
+    if let Some(results) = &files.results {
+        words.extend(["--results".to_owned(), word(results)]);
     }
     if let Some(ledger) = &files.ledger {
         words.extend(["--ledger".to_owned(), word(ledger)]);

@@ -148,7 +148,8 @@ pub struct Planning {
 
     /// Queue rejected and failed rows again, all or those with these error codes.
     ///
-    /// A comma list of the codes in the results. Default: no; example: --retry-rejected=422,500,dropped
+    /// A comma list of the codes in the results. Rows that `settle --drop` gave up may have been paid for, so they are
+    /// sent again only where `dropped` is in the list. Default: no. Example: --retry-rejected=422,500,dropped
     #[arg(
         long, value_name = "CODES", num_args = 0..=1, require_equals = true, default_missing_value = "all",
         env = "HAILUO_BATCH_RETRY_REJECTED", hide_env = true, help_heading = RETRIES
@@ -337,7 +338,7 @@ pub struct Reporting {
 /// What to do with rows whose request got no answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum OnUnknown {
-    /// Leave them until a callback or the user settles them
+    /// Leave them until you settle them
     #[default]
     Hold,
     /// Send them again, at the risk of paying twice

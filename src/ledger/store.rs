@@ -20,7 +20,8 @@ pub enum Realm {
 }
 
 impl Realm {
-    fn as_str(self) -> &'static str {
+    /// The word for it in the ledger's note `realm`.
+    pub fn as_str(self) -> &'static str {
         match self {
             Realm::Api => "api",
             Realm::Sandbox => "sandbox",

@@ -3,6 +3,7 @@
 use super::summary::{Command, Halt, Summary};
 use super::wording::{counted, shell_word};
 use crate::escape;
+use crate::row::RowState;
 
 /// One sentence for each thing that is left to do, the most pressing first.
 pub(super) fn hints(summary: &Summary) -> Vec<String> {
@@ -32,11 +33,20 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         let rows = those(counts.rejected + counts.failed, "row");
         hints.push(format!(
             "correct {rows} that did not make it and run again, or try again without a change: \
-             `hailuo-batch run {} --retry-rejected`",
-            selection(summary)
+             `hailuo-batch run {} --retry-rejected{}`",
+            repeated(summary),
+            only_dropped(summary)
         ));
     }
-    if let (Some(results), 1..) = (&summary.results, counts.taken()) {
+    if summary.sandbox {
+        if counts.taken() > 0 {
+            hints.push(
+                "this was the sandbox: nothing was paid, and the task ids are not real; for videos set `KIE_API_KEY` \
+                 and run without `--sandbox`"
+                    .to_owned(),
+            );
+        }
+    } else if let (Some(results), 1..) = (&summary.results, counts.taken()) {
         let results = escape::for_terminal(results);
         hints.push(format!(
             "the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs"
@@ -90,7 +100,27 @@ fn those(number: u64, noun: &str) -> String {
 }
 
 fn again(summary: &Summary) -> String {
-    command("run", summary)
+    format!("`hailuo-batch run {}`", repeated(summary))
+}
+
+/// What names this batch when it is run again: a trial stays a trial.
+fn repeated(summary: &Summary) -> String {
+    let sandbox = if summary.sandbox { " --sandbox" } else { "" };
+    format!("{}{sandbox}", selection(summary))
+}
+
+/// Rows that were given up are sent again only by name, so a hint for them alone has to name them.
+fn only_dropped(summary: &Summary) -> &'static str {
+    let mut refused = summary
+        .causes
+        .iter()
+        .filter(|cause| matches!(cause.state, RowState::Rejected | RowState::Failed))
+        .peekable();
+    if refused.peek().is_some() && refused.all(|cause| cause.code == "dropped") {
+        "=dropped"
+    } else {
+        ""
+    }
 }
 
 fn command(name: &str, summary: &Summary) -> String {

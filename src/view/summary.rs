@@ -19,6 +19,8 @@ pub struct Summary {
     pub command: Command,
     /// The arguments that name this batch, such as `clips.csv` or `--job nightly.toml`: what hints suggest to repeat.
     pub selection: Vec<String>,
+    /// The batch is a trial in the sandbox: nothing is paid, and no task id is real.
+    pub sandbox: bool,
     /// All rows of the manifest by state, over all runs.
     pub counts: Counts,
     /// Rows that the API took in this run.
