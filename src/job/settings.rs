@@ -165,9 +165,10 @@ pub struct Planning {
     )]
     pub resubmit_changed: Option<bool>,
 
-    /// Stop before more than CREDITS are spent.
+    /// Stop before the batch has cost more than CREDITS.
     ///
-    /// In credits (1 credit is 0.005 USD), by the prices of --price. Default: none. Example: --budget 6000
+    /// In credits (1 credit is 0.005 USD), by the prices of --price, over all runs of this ledger; unknown rows count,
+    /// as they may have been paid for. Default: none. Example: --budget 6000
     #[arg(
         long, value_name = "CREDITS", value_parser = number,
         env = "HAILUO_BATCH_BUDGET", hide_env = true, help_heading = MONEY
@@ -671,7 +672,7 @@ mod tests {
               --keep-going[=<yes|no>]         Go on when ten rows in a row are rejected for the same reason
 
         Money:
-              --budget <CREDITS>  Stop before more than CREDITS are spent
+              --budget <CREDITS>  Stop before the batch has cost more than CREDITS
               --price <CREDITS>   Reckon with these prices, in credits for a video
 
         API:
