@@ -12,6 +12,22 @@ use sha2::{Digest, Sha256};
 /// The one model this program submits to (`kie-api` reference, createTask body).
 pub const MODEL: &str = "hailuo/2-3-image-to-video-standard";
 
+/// The columns that a results file has behind the manifest's own, in this order. A part of the contract: scripts read
+/// them. In a manifest columns of these names are replaced, so that a results file is itself a good manifest.
+pub const RESULTS_COLUMNS: [&str; 11] = [
+    "row",
+    "status",
+    "task_id",
+    "error_code",
+    "error_message",
+    "attempts",
+    "submitted_at",
+    "completed_at",
+    "credits",
+    "video_url",
+    "video_file",
+];
+
 /// Where a row stands between the manifest and the finished video.
 ///
 /// The moves between states are decided in [`crate::ledger::state`], and nowhere else.

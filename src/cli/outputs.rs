@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, Reader, Realm, StoredRow};
+use crate::ledger::{LedgerError, Reader, StoredRow};
 use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::Rate;
@@ -94,7 +94,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
     Ok(Summary {
         command,
         selection,
-        sandbox: job.sandbox || reader.meta("realm")?.as_deref() == Some(Realm::Sandbox.as_str()),
+        sandbox: reader.is_trial()?,
         counts,
         cost,
         estimated_time: time_for(job.rate, counts.queued),

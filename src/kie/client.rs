@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use memchr::memmem;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect;
 use url::Url;
@@ -57,11 +58,13 @@ pub enum ClientError {
 }
 
 /// Speaks to the API, or to anything that answers like it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     create_task: Url,
     authorization: HeaderValue,
+    /// The key in `authorization`, which a server may repeat in an error: no reply leaves this file with it.
+    key: Vec<u8>,
 }
 
 impl Client {
@@ -97,10 +100,16 @@ impl Client {
             .map_err(|()| ClientError::BaseUrl(config.base_url.clone()))?
             .pop_if_empty()
             .extend(["api", "v1", "jobs", "createTask"]);
+        let key = authorization
+            .as_bytes()
+            .strip_prefix(b"Bearer ")
+            .unwrap_or_default()
+            .to_vec();
         Ok(Client {
             http,
             create_task,
             authorization,
+            key,
         })
     }
 
@@ -130,7 +139,7 @@ impl Client {
         }
         Ok(Answer::Reply(Reply {
             status,
-            body,
+            body: without(&self.key, body),
             retry_after,
         }))
     }
@@ -143,6 +152,22 @@ impl Api for Client {
             Err(error) => answer_of_error(&error.without_url()),
         }
     }
+}
+
+/// `body` with `[redacted]` wherever the key stood.
+fn without(key: &[u8], body: Vec<u8>) -> Vec<u8> {
+    if key.is_empty() || memmem::find(&body, key).is_none() {
+        return body;
+    }
+    let mut safe = Vec::with_capacity(body.len());
+    let mut rest = body.as_slice();
+    while let Some(at) = memmem::find(rest, key) {
+        safe.extend_from_slice(&rest[..at]);
+        safe.extend_from_slice(b"[redacted]");
+        rest = &rest[at + key.len()..];
+    }
+    safe.extend_from_slice(rest);
+    safe
 }
 
 /// Only a failure to connect (or to build the request) proves that nothing was sent.
@@ -174,5 +199,17 @@ fn reason_of(error: &reqwest::Error) -> String {
         Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
         Some(io::ErrorKind::TimedOut) => "timed out while connecting".to_owned(),
         _ => innermost.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_the_server_repeats_goes_no_further() {
+        let body = b"key sk-1 is wrong: sk-1".to_vec();
+        assert_eq!(without(b"sk-1", body), b"key [redacted] is wrong: [redacted]");
+        assert_eq!(without(b"", b"ok".to_vec()), b"ok");
     }
 }

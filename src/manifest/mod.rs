@@ -30,7 +30,7 @@ mod web_url;
 pub use error::ManifestError;
 pub use fingerprint::Fingerprint;
 pub use format::Format;
-pub use headers::{Field, RESULTS_COLUMNS};
+pub use headers::Field;
 pub use problem::{Problem, Rule, Severity};
 pub use reader::Manifest;
 pub use repeats::{Repeat, Repeats};

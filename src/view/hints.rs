@@ -33,24 +33,19 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         let rows = those(counts.rejected + counts.failed, "row");
         hints.push(format!(
             "correct {rows} that did not make it and run again, or try again without a change: \
-             `hailuo-batch run {} --retry-rejected{}`",
-            repeated(summary),
+             `hailuo-batch run {}{} --retry-rejected{}`",
+            selection(summary),
+            trial(summary),
             only_dropped(summary)
         ));
     }
-    if summary.sandbox {
-        if counts.taken() > 0 {
-            hints.push(
-                "this was the sandbox: nothing was paid, and the task ids are not real; for videos set `KIE_API_KEY` \
-                 and run without `--sandbox`"
-                    .to_owned(),
-            );
-        }
-    } else if let (Some(results), 1..) = (&summary.results, counts.taken()) {
+    if let (Some(results), 1..) = (&summary.results, counts.taken()) {
         let results = escape::for_terminal(results);
-        hints.push(format!(
-            "the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs"
-        ));
+        hints.push(if summary.sandbox {
+            format!("look at `{results}`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing")
+        } else {
+            format!("the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs")
+        });
     }
     hints
 }
@@ -100,13 +95,12 @@ fn those(number: u64, noun: &str) -> String {
 }
 
 fn again(summary: &Summary) -> String {
-    format!("`hailuo-batch run {}`", repeated(summary))
+    format!("`hailuo-batch run {}{}`", selection(summary), trial(summary))
 }
 
-/// What names this batch when it is run again: a trial stays a trial.
-fn repeated(summary: &Summary) -> String {
-    let sandbox = if summary.sandbox { " --sandbox" } else { "" };
-    format!("{}{sandbox}", selection(summary))
+/// What keeps a trial a trial when its command is repeated.
+fn trial(summary: &Summary) -> &'static str {
+    if summary.sandbox { " --sandbox" } else { "" }
 }
 
 /// Rows that were given up are sent again only by name, so a hint for them alone has to name them.

@@ -200,7 +200,7 @@ fn a_file_without_rows_is_read_and_one_without_a_header_is_not() {
 
 #[test]
 fn formulas_of_a_results_file_are_armed_again() {
-    let ours = crate::manifest::RESULTS_COLUMNS.join(",");
+    let ours = crate::row::RESULTS_COLUMNS.join(",");
     let text = format!("prompt,image_url,notes,{ours}\n'=a boat,https://img.example.org/1.png,'@x,1,failed,,,,,,,,,\n");
     let told = read(&text).unwrap();
     assert_eq!(told[0].1, r#"["=a boat","https://img.example.org/1.png","@x"]"#);
