@@ -16,9 +16,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("manifest", &[]),
     ("kie", &[]),
     ("ledger", &[]),
-    ("dispatch", &["kie", "ledger"]),
+    ("dispatch", &["job", "kie", "ledger"]),
     ("results", &[]),
-    ("view", &[]),
+    ("view", &["job"]),
     ("sandbox", &[]),
     (
         "cli",

@@ -14,8 +14,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use hailuo_batch::manifest::{Field, RESULTS_COLUMNS};
-use hailuo_batch::row::RowState;
+use hailuo_batch::manifest::Field;
+use hailuo_batch::row::{RESULTS_COLUMNS, RowState};
 use hailuo_batch::sandbox::faults::VOCABULARY;
 use serde_json::Value;
 use support::{PROGRAM, program};
