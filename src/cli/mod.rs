@@ -1,7 +1,7 @@
 //! The command line: one file a command. It joins the layers, and it alone prints.
 //!
 //! Standard output carries a command's summary (or its JSON) and nothing else; everything said on the way goes to
-//! standard error, through [`console::Console`].
+//! standard error, through `console::Console`.
 
 mod check;
 mod console;
@@ -47,11 +47,12 @@ Exit codes:
   3    halted (401, 402, 505, budget, patience, a failing disk); the rest is still queued
   4    some rows are unknown and need a decision: `hailuo-batch settle`
   5    another run holds this ledger
-  130  interrupted (SIGINT), 143 terminated (SIGTERM): requests in flight were finished, nothing is lost
+  130  interrupted (SIGINT): requests in flight were finished, nothing is lost
+  143  the same after SIGTERM or SIGHUP
 Where several apply: 130 and 143 before 3, 3 before 4, 4 before 1.
 
-Every option can also be set in the environment (HAILUO_BATCH_RATE for --rate) and in a job file (--job). The API key
-is read from KIE_API_KEY or --api-key-file, and never shown.";
+Every option can also be set in the environment (HAILUO_BATCH_RATE for --rate) and in a job file
+(--job). The API key is read from KIE_API_KEY or --api-key-file, and never shown.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

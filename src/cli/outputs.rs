@@ -147,6 +147,9 @@ pub(super) fn selection_of(files: &crate::job::Files) -> Vec<String> {
     if let Some(job) = &files.job {
         words.extend(["--job".to_owned(), word(job)]);
     }
+    if let Some(results) = &files.results {
+        words.extend(["--results".to_owned(), word(results)]);
+    }
     if let Some(ledger) = &files.ledger {
         words.extend(["--ledger".to_owned(), word(ledger)]);
     }

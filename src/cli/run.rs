@@ -366,7 +366,7 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
 
 fn tell_of_the_plan(console: &Console, job: &Job, queued: u64) {
     let rows = job.limit.map_or(queued, |limit| limit.min(queued));
-    let time = match time_for(job.rate, rows) {
+    let time = match time_for(job.rate, rows).filter(|time| time.as_secs() > 0) {
         Some(time) => format!(
             ", about {} at {}",
             humantime::format_duration(Duration::from_secs(time.as_secs())),

@@ -24,6 +24,10 @@ use super::outputs::{selection_of, write_results};
 /// provider's log (https://kie.ai/logs), then say what is so. Without an option the rows are listed. ROW is the row's
 /// `id`, or its number in the column `row` of the results; several are separated by commas.
 #[derive(Debug, Args)]
+#[expect(
+    rustdoc::bare_urls,
+    reason = "the doc comment is the help text, where `<…>` would be shown"
+)]
 #[command(
     after_help = "Examples:\n  hailuo-batch settle shots.csv\n  hailuo-batch settle shots.csv \
                         --accept a-17=7d3f5a90c1b84e6fa2d4078b9e61c35f --drop=a-18\n  hailuo-batch settle shots.csv --resubmit"

@@ -17,7 +17,7 @@ pub struct Limiter {
     limits: Option<(Pace, Slots)>,
 }
 
-/// The right to send one request. Given back with [`Limiter::give_back`], whatever came of it.
+/// The right to send one request. Given back with `Limiter::give_back`, whatever came of it.
 #[derive(Debug)]
 #[must_use = "a slot that is not given back is lost to the run"]
 pub struct Permit(());

@@ -1,6 +1,6 @@
 //! Decides when a request may leave, and what follows from its answer.
 //!
-//! [`run`] is one loop that owns all the state of a run: the queue, the [`Limiter`], the [`Gate`] (pauses and the
+//! [`run()`] is one loop that owns all the state of a run: the queue, the [`Limiter`], the [`Gate`] (pauses and the
 //! breaker), the retries, the budget. Each attempt is a task of its own that commits its intent, sends, and commits its
 //! ending; the loop hears of it when that is durable. Joins `kie` and `ledger`, prints nothing: whoever watches gets
 //! [`Standing`] and [`Notice`].

@@ -148,7 +148,8 @@ pub struct Planning {
 
     /// Queue rejected and failed rows again, all or those with these error codes.
     ///
-    /// A comma list of the codes in the results. Default: no; example: --retry-rejected=422,500,dropped
+    /// A comma list of the codes in the results. Rows that `settle --drop` gave up may have been paid for, so they are
+    /// sent again only where `dropped` is in the list. Default: no. Example: --retry-rejected=422,500,dropped
     #[arg(
         long, value_name = "CODES", num_args = 0..=1, require_equals = true, default_missing_value = "all",
         env = "HAILUO_BATCH_RETRY_REJECTED", hide_env = true, help_heading = RETRIES
@@ -164,9 +165,10 @@ pub struct Planning {
     )]
     pub resubmit_changed: Option<bool>,
 
-    /// Stop before more than CREDITS are spent.
+    /// Stop before the batch has cost more than CREDITS.
     ///
-    /// In credits (1 credit is 0.005 USD), by the prices of --price. Default: none. Example: --budget 6000
+    /// In credits (1 credit is 0.005 USD), by the prices of --price, over all runs of this ledger; unknown rows count,
+    /// as they may have been paid for. Default: none. Example: --budget 6000
     #[arg(
         long, value_name = "CREDITS", value_parser = number,
         env = "HAILUO_BATCH_BUDGET", hide_env = true, help_heading = MONEY
@@ -337,7 +339,7 @@ pub struct Reporting {
 /// What to do with rows whose request got no answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum OnUnknown {
-    /// Leave them until a callback or the user settles them
+    /// Leave them until you settle them
     #[default]
     Hold,
     /// Send them again, at the risk of paying twice
@@ -670,7 +672,7 @@ mod tests {
               --keep-going[=<yes|no>]         Go on when ten rows in a row are rejected for the same reason
 
         Money:
-              --budget <CREDITS>  Stop before more than CREDITS are spent
+              --budget <CREDITS>  Stop before the batch has cost more than CREDITS
               --price <CREDITS>   Reckon with these prices, in credits for a video
 
         API:

@@ -1,6 +1,6 @@
 //! The user's file of images and prompts, as a stream of rows.
 //!
-//! [`survey`] reads the file once and says everything about it before money is spent: how many rows, every problem with
+//! [`survey()`] reads the file once and says everything about it before money is spent: how many rows, every problem with
 //! its place, what repeats. [`Manifest`] then reads the same rows again, one at a time, for whoever works on them.
 //! No row's text is kept: a survey of a million rows needs some 35 MB, most of it to find repeated rows, and reading
 //! needs 1 MB.

@@ -3,6 +3,7 @@
 use super::summary::{Command, Halt, Summary};
 use super::wording::{counted, shell_word};
 use crate::escape;
+use crate::row::RowState;
 
 /// One sentence for each thing that is left to do, the most pressing first.
 pub(super) fn hints(summary: &Summary) -> Vec<String> {
@@ -32,9 +33,10 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         let rows = those(counts.rejected + counts.failed, "row");
         hints.push(format!(
             "correct {rows} that did not make it and run again, or try again without a change: \
-             `hailuo-batch run {}{} --retry-rejected`",
+             `hailuo-batch run {}{} --retry-rejected{}`",
             selection(summary),
-            trial(summary)
+            trial(summary),
+            only_dropped(summary)
         ));
     }
     if let (Some(results), 1..) = (&summary.results, counts.taken()) {
@@ -99,6 +101,20 @@ fn again(summary: &Summary) -> String {
 /// What keeps a trial a trial when its command is repeated.
 fn trial(summary: &Summary) -> &'static str {
     if summary.sandbox { " --sandbox" } else { "" }
+}
+
+/// Rows that were given up are sent again only by name, so a hint for them alone has to name them.
+fn only_dropped(summary: &Summary) -> &'static str {
+    let mut refused = summary
+        .causes
+        .iter()
+        .filter(|cause| matches!(cause.state, RowState::Rejected | RowState::Failed))
+        .peekable();
+    if refused.peek().is_some() && refused.all(|cause| cause.code == "dropped") {
+        "=dropped"
+    } else {
+        ""
+    }
 }
 
 fn command(name: &str, summary: &Summary) -> String {

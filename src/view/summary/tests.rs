@@ -250,3 +250,34 @@ fn text_from_outside_cannot_drive_the_terminal() {
     let text = summary.to_string();
     assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
 }
+
+#[test]
+fn a_trial_stays_a_trial_and_is_not_taken_for_videos() {
+    let summary = Summary {
+        sandbox: true,
+        ..batch(&[(RowState::Invalid, 1), (RowState::Accepted, 11)])
+    };
+    let text = summary.to_string();
+    let (_, help) = text.split_once("\n\nhelp: ").unwrap();
+    insta::assert_snapshot!(help, @r"
+    correct the invalid row in the manifest, then `hailuo-batch run clips.csv --sandbox`
+    help: look at `clips.results.csv`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing
+    ");
+}
+
+#[test]
+fn rows_that_were_given_up_are_sent_again_only_by_name() {
+    let hint = |codes: &[&str]| {
+        let mut causes = Causes::default();
+        for code in codes {
+            causes.add(1, RowState::Rejected, Some(code), None);
+        }
+        let summary = Summary {
+            causes: causes.top(10),
+            ..batch(&[(RowState::Rejected, codes.len() as u64)])
+        };
+        summary.to_string()
+    };
+    assert!(hint(&["dropped"]).contains("`hailuo-batch run clips.csv --retry-rejected=dropped`"));
+    assert!(hint(&["dropped", "422"]).contains("`hailuo-batch run clips.csv --retry-rejected`"));
+}
