@@ -243,7 +243,13 @@ async fn send(
 ) -> Result<(Store, RunReport), Failure> {
     let reader = Reader::open(&job.ledger)?;
     let counts: Counts = reader.counts()?.into_iter().collect();
-    let run_id = store.begin_run(Wall::System)?;
+    let target = if job.sandbox {
+        "the sandbox"
+    } else {
+        job.base_url.as_str()
+    };
+    warn_of_another_place(console, job, store.last_target()?);
+    let run_id = store.begin_run(Wall::System, target)?;
     if counts.queued == 0 {
         store.end_run(run_id, Wall::System.now(), None)?;
         let nothing = RunReport {
@@ -294,6 +300,24 @@ async fn send(
         Err(error) if report.ledger_error.is_none() => Err(error.into()),
         _ => Ok((store, report)),
     }
+}
+
+/// Rows sent to a server on this machine count as done for the real API too, and the other way round. That errs on the
+/// side of not paying; but whoever has only rehearsed will want to know.
+fn warn_of_another_place(console: &Console, job: &Job, last: Option<String>) {
+    let here = |url: &str| {
+        Url::parse(url)
+            .ok()
+            .map(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")))
+    };
+    let Some(last) = last.filter(|last| here(last).is_some() && here(last) != here(job.base_url.as_str())) else {
+        return;
+    };
+    console.warn(&format!(
+        "rows of `{}` were sent to {last} before; they count as done for {} too. For a fresh start give another `--ledger`",
+        job.ledger.display(),
+        job.base_url
+    ));
 }
 
 async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
@@ -402,7 +426,7 @@ fn tell(console: &Console, notice: &Notice) {
             "slower: one request every {}, as something else seems to use the account",
             lasting(spacing)
         )),
-        Notice::Halted(halt) => console.notice(&format!("halted: {}", halt.message())),
+        Notice::Halted(halt) => console.notice(&format!("halted: {} ({})", halt.message(), halt.code())),
         Notice::TimeIsUp => console.notice("time is up: nothing more is started"),
         Notice::NotRecorded { row, task_id } => console.alarm(&format!(
             "row {row} was accepted as task {task_id}, and the ledger could not record it; it is in the reserve file \

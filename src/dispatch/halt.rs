@@ -64,7 +64,7 @@ impl Halt {
     /// One sentence that says what happened. Holds the server's text as it came.
     pub fn message(&self) -> String {
         match self {
-            Halt::Refused { code, message, remedy } => {
+            Halt::Refused { message, remedy, .. } => {
                 let what = match remedy {
                     Remedy::Key => "the API refused the key",
                     Remedy::Access => "the API refused this client or its address",
@@ -74,8 +74,8 @@ impl Halt {
                     Remedy::BaseUrl => "the server redirects: the base URL is wrong",
                 };
                 match message.as_str() {
-                    "" => format!("{what} ({code})"),
-                    said => format!("{what} ({code}: {said})"),
+                    "" => what.to_owned(),
+                    said => format!("{what}: {said}"),
                 }
             }
             Halt::Budget { budget, spent } => {
@@ -84,7 +84,7 @@ impl Halt {
             Halt::Patience { patience, last } => {
                 let patience = humantime::format_duration(*patience);
                 match last {
-                    Some((code, message)) => format!("nothing succeeded for {patience}; last: {code} {message}"),
+                    Some((code, message)) => format!("nothing succeeded for {patience}; last: {code}: {message}"),
                     None => format!("nothing succeeded for {patience}"),
                 }
             }
@@ -94,7 +94,7 @@ impl Halt {
                 until.to_rfc3339()
             ),
             Halt::EqualRejections { count, code, message } => {
-                format!("{count} rows in a row were rejected for the same reason ({code}: {message})")
+                format!("{count} rows in a row were rejected for the same reason: {code}: {message}")
             }
         }
     }

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,10 @@ impl fmt::Display for Owner {
     }
 }
 
+/// How often a held lock is tried again before its owner is named, and the time between.
+const LOOKS: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
 /// Held while it lives; the side file goes with it.
 #[derive(Debug)]
 pub(super) struct Lock {
@@ -59,6 +64,7 @@ impl Lock {
     pub(super) fn take(ledger: &Path) -> Result<Lock, LedgerError> {
         let path = beside(ledger, "lock");
         let failed = |source| LedgerError::io(&path, "lock", source);
+        let mut looks = LOOKS;
         loop {
             let mut options = OpenOptions::new();
             let mut file = options
@@ -70,6 +76,12 @@ impl Lock {
                 .map_err(failed)?;
             match file.try_lock() {
                 Ok(()) => {}
+                // `status` holds it for a moment when it looks whether somebody has it.
+                Err(TryLockError::WouldBlock) if looks > 0 => {
+                    looks -= 1;
+                    std::thread::sleep(BETWEEN_LOOKS);
+                    continue;
+                }
                 Err(TryLockError::WouldBlock) => {
                     let owner = owner_in(&mut file);
                     return Err(LedgerError::Locked {
@@ -87,6 +99,17 @@ impl Lock {
             }
             write_owner(&mut file).map_err(failed)?;
             return Ok(Lock { _file: file, path });
+        }
+    }
+}
+
+impl Lock {
+    /// Who holds the lock of `ledger`; `None` if nobody does, or nobody can tell.
+    pub(super) fn owner(ledger: &Path) -> Option<Owner> {
+        let mut file = File::open(beside(ledger, "lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(owner_in(&mut file)),
+            _ => None,
         }
     }
 }

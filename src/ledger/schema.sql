@@ -63,6 +63,7 @@ CREATE TABLE runs (
     pid            INTEGER NOT NULL,
     host           TEXT NOT NULL,
     version        TEXT NOT NULL,
+    target         TEXT NOT NULL,            -- base URL of its requests
     halted_code    TEXT,
     halted_message TEXT
 ) STRICT;

@@ -118,16 +118,33 @@ impl Store {
         &self.path
     }
 
-    /// Notes that a run begins; its number names it in every attempt.
-    pub fn begin_run(&mut self, wall: Wall) -> Result<i64, LedgerError> {
+    /// Notes that a run begins, and where it sends its requests; its number names it in every attempt.
+    pub fn begin_run(&mut self, wall: Wall, target: &str) -> Result<i64, LedgerError> {
         let owner = Owner::this_process();
         self.connection
             .execute(
-                "INSERT INTO runs (started_at, pid, host, version) VALUES (?1, ?2, ?3, ?4)",
-                params![wall.now().0, owner.pid, owner.host, env!("CARGO_PKG_VERSION")],
+                "INSERT INTO runs (started_at, pid, host, version, target) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![wall.now().0, owner.pid, owner.host, env!("CARGO_PKG_VERSION"), target],
             )
             .map_err(|source| self.failed("write", source))?;
         Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Where the last run that sent anything sent it.
+    pub fn last_target(&self) -> Result<Option<String>, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT target FROM runs WHERE run_id = (SELECT run_id FROM attempts ORDER BY attempt_id DESC LIMIT 1)",
+                [],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|source| self.failed("read", source))
+    }
+
+    /// Who works on the ledger at `path`, if somebody does.
+    pub fn owner(path: &Path) -> Option<Owner> {
+        Lock::owner(path)
     }
 
     /// Notes how a run ended; `halted` is its code and message.

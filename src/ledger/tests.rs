@@ -69,7 +69,7 @@ impl Batch {
     /// Runs every queued row to `result`.
     async fn answer_all(&self, result: AttemptResult) -> Vec<u32> {
         let mut store = self.store();
-        let run = store.begin_run(Wall::System).unwrap();
+        let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
         let (writer, thread) = store.into_writer(run).unwrap();
         let mut sent = Vec::new();
         for (index, row) in writer.queued(0, 1_000).await.unwrap().into_iter().enumerate() {
@@ -267,7 +267,7 @@ async fn a_row_left_sending_becomes_unknown_and_still_counts_as_spent() {
     let batch = Batch::new();
     batch.import(&[A, B]);
     let mut store = batch.store();
-    let run = store.begin_run(Wall::System).unwrap();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
     let (writer, thread) = store.into_writer(run).unwrap();
     writer.begin(intent(1)).await.unwrap();
     drop(writer);
@@ -287,7 +287,7 @@ async fn a_task_id_that_cannot_be_committed_is_in_the_reserve_and_the_next_run_h
     let batch = Batch::new();
     batch.import(&[A, B]);
     let mut store = batch.store();
-    let run = store.begin_run(Wall::System).unwrap();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
     let (writer, thread) = store.into_writer(run).unwrap();
     let attempt = writer.begin(intent(1)).await.unwrap();
     break_attempts(&batch.path);
@@ -315,7 +315,7 @@ async fn a_step_that_the_ledger_does_not_expect_stops_it() {
     let batch = Batch::new();
     batch.import(&[A]);
     let mut store = batch.store();
-    let run = store.begin_run(Wall::System).unwrap();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
     let (writer, thread) = store.into_writer(run).unwrap();
     writer.begin(intent(1)).await.unwrap();
     assert!(matches!(
@@ -334,7 +334,7 @@ async fn many_rows_share_one_commit() {
         .collect();
     batch.import(&lines);
     let mut store = batch.store();
-    let run = store.begin_run(Wall::System).unwrap();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
     let (writer, thread) = store.into_writer(run).unwrap();
     let begins = (1..=200).map(|row_id| {
         let writer = writer.clone();

@@ -9,6 +9,10 @@ use crate::row::RowState;
 pub(super) fn hints(summary: &Summary) -> Vec<String> {
     let counts = &summary.counts;
     let mut hints = Vec::new();
+    if summary.at_work.is_some() {
+        // Whatever is left to do is done by the run, or is to be looked at when it has ended.
+        return hints;
+    }
     if let Some(halt) = &summary.halted {
         hints.push(format!("{}: {}", remedy(halt), again(summary)));
     } else if counts.queued > 0 {

@@ -37,6 +37,8 @@ pub struct Summary {
     pub cost: Cost,
     /// How long sending the queued rows will take; `None` where nobody worked it out.
     pub estimated_time: Option<Duration>,
+    /// Who is sending rows at this moment, if somebody is.
+    pub at_work: Option<String>,
     /// Why nothing more was sent, if so.
     pub halted: Option<Halt>,
     /// The signal that ended the run early.
@@ -138,6 +140,7 @@ impl Serialize for Summary {
         map.serialize_entry("usd_per_credit", &self.cost.usd_per_credit)?;
         map.serialize_entry("price_source", &self.cost.price_source)?;
         map.serialize_entry("estimated_seconds", &self.estimated_time.map(seconds))?;
+        map.serialize_entry("at_work", &self.at_work)?;
         map.serialize_entry("halted", &self.halted)?;
         map.serialize_entry("interrupted", &self.interrupted)?;
         map.serialize_entry("limited", &self.limited)?;
@@ -189,6 +192,9 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
             Signal::Terminate => "SIGTERM",
         };
         writeln!(formatter, "\ninterrupted by {by}: the requests in flight were finished")?;
+    }
+    if let Some(owner) = &summary.at_work {
+        writeln!(formatter, "\na run is at work: {owner}")?;
     }
     let queued = summary.counts.queued;
     let stopped = summary.halted.is_some() || summary.interrupted.is_some();
