@@ -24,7 +24,7 @@ use crate::rate::Rate;
 use crate::results::ResultsFormat;
 use crate::row::RowState;
 use crate::sandbox::{self, Sandbox, SandboxConfig};
-use crate::view::{self, Command, Counts, Pause, Signal, Snapshot, Summary, exit_of};
+use crate::view::{self, Command, Counts, Ending, Pause, Signal, Snapshot, Summary, exit_of};
 
 use super::console::Console;
 use super::failure::Failure;
@@ -82,7 +82,14 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     .await;
     console.progress.finish();
 
-    let mut summary = summary_of(&job, selection, Command::Run)?;
+    let mut summary = match summary_of(&job, selection, Command::Run) {
+        Ok(summary) => summary,
+        // Not 2, which would say that nothing was sent.
+        Err(failure) => {
+            failure.report();
+            return Ok(Ending::Halted.into());
+        }
+    };
     // Held until here: nobody else can have changed what the results and the summary say.
     drop(store);
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
@@ -90,6 +97,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
         Err(failure) => {
             failure.report();
+            summary.results_failed = true;
         }
     }
     if job.output.json {
@@ -269,7 +277,7 @@ async fn send(
     };
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
-    let report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
+    let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
     background.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
@@ -281,11 +289,11 @@ async fn send(
     }
     let halted = halted_by(&report);
     let halted = halted.as_ref().map(|halt| (halt.code.as_str(), halt.message.as_str()));
-    // A ledger that has failed cannot note its own failure either.
-    match store.end_run(run_id, Wall::System.now(), halted) {
-        Err(error) if report.ledger_error.is_none() => Err(error.into()),
-        _ => Ok((store, report)),
+    if let Err(error) = store.end_run(run_id, Wall::System.now(), halted) {
+        // A ledger that has failed before cannot note its own failure either.
+        report.ledger_error.get_or_insert(error);
     }
+    Ok((store, report))
 }
 
 async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
