@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Whether this machine has what the running test needs: `root`, or the name of a tool. Where something is missing the
+/// Whether this machine has what the running test needs: `root`, `mount`, `loop devices`, or a tool by its name. Where something is missing the
 /// test is to return; that is said on standard error, and under `CI` it fails, so that nothing is left out unnoticed.
 #[must_use]
 pub(crate) fn can_use(needs: &[&str]) -> bool {
