@@ -42,7 +42,7 @@ Examples:
 
 Exit codes:
   0    all rows are done as asked
-  1    the run finished, but some rows are invalid, rejected or failed
+  1    the run finished, but some rows are invalid, rejected or failed, or the results could not be written
   2    usage, configuration or an unreadable manifest; nothing was sent
   3    halted (401, 402, 505, budget, patience, a failing disk); the rest is still queued
   4    some rows are unknown and need a decision: `hailuo-batch settle`

@@ -84,12 +84,11 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
 
     let mut summary = match summary_of(&job, selection, Command::Run) {
         Ok(summary) => summary,
-        // The disk that failed under the run cannot be read either. The run is halted, whatever else there is to say.
-        Err(failure) if report.ledger_error.is_some() => {
+        // Not 2, which would say that nothing was sent.
+        Err(failure) => {
             failure.report();
             return Ok(Ending::Halted.into());
         }
-        Err(failure) => return Err(failure),
     };
     // Held until here: nobody else can have changed what the results and the summary say.
     drop(store);
@@ -98,6 +97,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
         Err(failure) => {
             failure.report();
+            summary.results_failed = true;
         }
     }
     if job.output.json {
@@ -283,7 +283,7 @@ async fn send(
     };
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
-    let report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
+    let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
     background.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
@@ -295,11 +295,11 @@ async fn send(
     }
     let halted = halted_by(&report);
     let halted = halted.as_ref().map(|halt| (halt.code.as_str(), halt.message.as_str()));
-    // A ledger that has failed cannot note its own failure either.
-    match store.end_run(run_id, Wall::System.now(), halted) {
-        Err(error) if report.ledger_error.is_none() => Err(error.into()),
-        _ => Ok((store, report)),
+    if let Err(error) = store.end_run(run_id, Wall::System.now(), halted) {
+        // A ledger that has failed before cannot note its own failure either.
+        report.ledger_error.get_or_insert(error);
     }
+    Ok((store, report))
 }
 
 /// Rows sent to a server on this machine count as done for the real API too, and the other way round. That errs on the

@@ -1,8 +1,10 @@
 //! Ctrl-C and its relatives: the first asks a run to finish what is in flight, the second leaves at once.
 
+use std::fs;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 
 use crate::view::{Ending, Signal};
@@ -20,10 +22,12 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens from now on. `on_first` is called once, with the signal.
     pub(super) fn listen(on_first: impl FnOnce(Signal) + Send + 'static) -> Result<Signals, Failure> {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Signals)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Signals)?;
+        let ignored = ignored_from_the_start();
+        let listen = |kind| Listener::to(kind, ignored).map_err(Failure::Signals);
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        let mut terminate = listen(SignalKind::terminate())?;
         // A terminal that is closed: nobody is left to press a key twice, but what is in flight can still be finished.
-        let mut hang_up = signal(SignalKind::hangup()).map_err(Failure::Signals)?;
+        let mut hang_up = listen(SignalKind::hangup())?;
         let (stop, stopped) = watch::channel(false);
         let first = Arc::new(Mutex::new(None));
         let signals = Signals {
@@ -34,9 +38,9 @@ impl Signals {
             let mut on_first = Some(on_first);
             loop {
                 let received = tokio::select! {
-                    _ = interrupt.recv() => Signal::Interrupt,
-                    _ = terminate.recv() => Signal::Terminate,
-                    _ = hang_up.recv() => Signal::Terminate,
+                    () = interrupt.recv() => Signal::Interrupt,
+                    () = terminate.recv() => Signal::Terminate,
+                    () = hang_up.recv() => Signal::Terminate,
                 };
                 match on_first.take() {
                     Some(tell) => {
@@ -56,6 +60,34 @@ impl Signals {
     pub(super) fn first(&self) -> Option<Signal> {
         *self.first.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A signal that may come; never, if whoever started the program had it ignored: `nohup` does so with SIGHUP, and a
+/// shell with SIGINT for what a script starts in the background.
+struct Listener(Option<unix::Signal>);
+
+impl Listener {
+    fn to(kind: SignalKind, ignored: u64) -> io::Result<Listener> {
+        let is_ignored = (ignored >> (kind.as_raw_value() - 1)) & 1 == 1;
+        Ok(Listener(if is_ignored { None } else { Some(unix::signal(kind)?) }))
+    }
+
+    async fn recv(&mut self) {
+        match &mut self.0 {
+            Some(signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The signals this process was started with ignored, one bit each; none where the system does not tell.
+fn ignored_from_the_start() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 fn ending_of(signal: Signal) -> Ending {

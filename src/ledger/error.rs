@@ -74,6 +74,12 @@ pub enum LedgerError {
         /// What was asked for.
         wanted: crate::ledger::Realm,
     },
+    /// The reserve file beside the ledger holds task ids of requests that this ledger never made.
+    #[error("`{}` holds task ids that belong to another ledger", path.display())]
+    ForeignReserve {
+        /// The reserve file.
+        path: PathBuf,
+    },
     /// The file system refused.
     #[error("cannot {doing} `{}`", path.display())]
     Io {
@@ -144,15 +150,25 @@ impl LedgerError {
             }
             LedgerError::Missing { .. } => "start with `hailuo-batch run`, or name the ledger with `--ledger`".into(),
             LedgerError::Empty { path } | LedgerError::Corrupt { path, .. } => format!(
-                "nothing was sent and the file was left as it is. Restore it from a backup, or save what can be read with \
+                "the file was left as it is. Restore it from a backup, or save what can be read with \
                  `sqlite3 {0} .recover`; delete it only if paying again for its rows is acceptable",
                 path.display()
             ),
-            LedgerError::Foreign { .. } => "the file was left as it is; choose another place with `--ledger`".into(),
+            LedgerError::Foreign { .. } => "the file was left as it is. If it was this batch's ledger, restore it from a backup, as a new one pays again \
+                 for every row; else choose another place with `--ledger`"
+                    .into(),
             LedgerError::Newer { .. } => "update hailuo-batch, or use the version that wrote it".into(),
             LedgerError::NetworkDisk { .. } => "keep it on a local disk: `--ledger /some/local/path`".into(),
             LedgerError::OtherRealm { .. } => "use another ledger for the trial: `--ledger trial.ledger`".into(),
+            LedgerError::ForeignReserve { .. } => {
+                "they were paid for by a run whose ledger is no longer here: bring it back if you can, else keep this file \
+                 under another name, then run again"
+                    .into()
+            }
             LedgerError::Io { source, .. } => io_help(source.kind()).into(),
+            LedgerError::Sqlite { source, .. } if no_room_for_index(source) => {
+                "the disk is full: make room and run the same command again".into()
+            }
             LedgerError::Sqlite { source, .. } => match source.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => {
                     "the disk is full: make room and run the same command again; what was done stays done".into()
@@ -174,6 +190,12 @@ impl LedgerError {
     }
 }
 
+/// SQLite calls it an I/O error when the index of its log finds no room.
+fn no_room_for_index(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
+}
+
 fn io_help(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -183,6 +205,7 @@ fn io_help(kind: io::ErrorKind) -> &'static str {
             "the disk is full: make room and run the same command again"
         }
         io::ErrorKind::NotFound => "the folder does not exist: create it, or choose another place with `--ledger`",
+        io::ErrorKind::IsADirectory => "a folder of that name is in the way: choose another place with `--ledger`",
         _ => "check the path, or choose another with `--ledger`",
     }
 }

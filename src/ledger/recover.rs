@@ -1,6 +1,6 @@
 //! What a run finds: rows a dead run left, task ids in the reserve, and requests that still count against the window.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::clock::UnixMillis;
 use crate::ledger::state::{Event, next};
@@ -37,12 +37,19 @@ impl Store {
         let failed = |source| LedgerError::sqlite(&path, "recover", source);
         let transaction = self.connection.transaction().map_err(failed)?;
         for orphan in &orphans {
-            // The commit that failed may have reached the disk after all: then there is nothing left to do.
-            let state: String = transaction
-                .query_row("SELECT state FROM rows WHERE row_id = ?1", [orphan.row_id], |row| {
-                    row.get(0)
-                })
+            let state: Option<String> = transaction
+                .query_row(
+                    "SELECT state FROM rows JOIN attempts USING (row_id) WHERE row_id = ?1 AND attempt_id = ?2",
+                    [orphan.row_id, orphan.attempt_id],
+                    |row| row.get(0),
+                )
+                .optional()
                 .map_err(failed)?;
+            // The attempt was committed before its request left, so this ledger is not the one that sent it.
+            let state = state.ok_or_else(|| LedgerError::ForeignReserve {
+                path: reserve::path_of(&path),
+            })?;
+            // The commit that failed may have reached the disk after all: then there is nothing left to do.
             let Ok(Ok(accepted)) = state.parse::<RowState>().map(|state| next(state, Event::TaskIdFound)) else {
                 continue;
             };

@@ -41,19 +41,22 @@ pub(super) struct Reserve {
 impl Reserve {
     /// Opens it beside `ledger` with its space allocated. Whatever an earlier run left must have been taken in first.
     pub(super) fn open(ledger: &Path) -> io::Result<Reserve> {
-        let path = beside(ledger, "reserve");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
-        if fallocate(&file, FallocateFlags::KEEP_SIZE, 0, SIZE as u64).is_err() {
-            // Not every file system can set space aside: then written zeros are the space, behind the first line.
-            file.write_all(&[0; SIZE])?;
-            file.sync_data()?;
-            io::Seek::rewind(&mut file)?;
-        }
-        Ok(Reserve {
+        let path = path_of(ledger);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+        // From here on it is removed again if its space cannot be had: that may be the last there is.
+        let mut reserve = Reserve {
             file,
             path,
             used: false,
-        })
+        };
+        let file = &mut reserve.file;
+        if fallocate(&*file, FallocateFlags::KEEP_SIZE, 0, SIZE as u64).is_err() {
+            // Not every file system can set space aside: then written zeros are the space, behind the first line.
+            file.write_all(&[0; SIZE])?;
+            file.sync_data()?;
+            io::Seek::rewind(file)?;
+        }
+        Ok(reserve)
     }
 
     /// Writes one task id down, durably.
@@ -74,9 +77,14 @@ impl Drop for Reserve {
     }
 }
 
+/// Where the reserve file of `ledger` is.
+pub(super) fn path_of(ledger: &Path) -> PathBuf {
+    beside(ledger, "reserve")
+}
+
 /// What an earlier run wrote into the reserve file of `ledger`. A line cut off by a crash is left out.
 pub(super) fn read(ledger: &Path) -> io::Result<Vec<Orphan>> {
-    let bytes = match fs::read(beside(ledger, "reserve")) {
+    let bytes = match fs::read(path_of(ledger)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
@@ -89,7 +97,7 @@ pub(super) fn read(ledger: &Path) -> io::Result<Vec<Orphan>> {
 
 /// Removes the reserve file once its lines are in the ledger.
 pub(super) fn remove(ledger: &Path) -> io::Result<()> {
-    match fs::remove_file(beside(ledger, "reserve")) {
+    match fs::remove_file(path_of(ledger)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

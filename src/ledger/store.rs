@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::clock::{UnixMillis, Wall};
 use crate::ledger::lock::{Lock, Owner, beside};
-use crate::ledger::{LedgerError, schema};
+use crate::ledger::{LedgerError, reserve, schema};
 
 /// What a ledger's rows were sent to. Trials never mix with rows that cost money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,13 @@ impl Store {
             }
             number += 1;
         };
-        fs::rename(path, &aside).map_err(|source| LedgerError::io(path, "set aside", source))?;
+        let failed = |source| LedgerError::io(path, "set aside", source);
+        // First what belongs to it: the new ledger would not know these task ids.
+        match fs::rename(reserve::path_of(path), reserve::path_of(&aside)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        fs::rename(path, &aside).map_err(failed)?;
         Ok(aside)
     }
 
@@ -219,10 +226,11 @@ impl Store {
 
 /// A connection to an existing, checked ledger.
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, LedgerError> {
-    let length = fs::metadata(path)
-        .map_err(|source| LedgerError::io(path, "open", source))?
-        .len();
-    if length == 0 {
+    let metadata = fs::metadata(path).map_err(|source| LedgerError::io(path, "open", source))?;
+    if metadata.is_dir() {
+        return Err(LedgerError::io(path, "open", io::ErrorKind::IsADirectory.into()));
+    }
+    if metadata.len() == 0 {
         // A ledger is born whole (see `create`), so an empty file is one that lost its rows.
         return Err(LedgerError::Empty { path: path.to_owned() });
     }
@@ -249,6 +257,8 @@ fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
     let made = (|| {
         let connection = Connection::open(&newborn)?;
         connection.pragma_update(None, "page_size", 4096)?;
+        // Nobody knows this file yet: one sync below, before it gets its name, does instead of one for each table.
+        connection.pragma_update(None, "synchronous", "OFF")?;
         schema::create(&connection)?;
         connection.execute("INSERT INTO meta VALUES ('realm', ?1)", [realm.as_str()])?;
         // Kept in the file's header: readers look on while the one writer commits.

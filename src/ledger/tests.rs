@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::clock::{UnixMillis, Wall};
 use crate::ledger::{
     AttemptId, AttemptResult, Decision, Ending, ImportRow, ImportStats, Intent, Ledger, LedgerError, Reader, Realm,
-    Requeue, Settled, Store,
+    Requeue, Settled, Store, lock,
 };
 use crate::row::{ClipLength, Resolution, RowKey, RowState, Submission, TaskId, Token};
 
@@ -282,8 +282,8 @@ async fn a_row_left_sending_becomes_unknown_and_still_counts_as_spent() {
     assert_eq!(reader.attempts(1).unwrap()[0].result.as_deref(), Some("unknown"));
 }
 
-#[tokio::test]
-async fn a_task_id_that_cannot_be_committed_is_in_the_reserve_and_the_next_run_has_it() {
+/// A batch whose first row was accepted as a task that only the reserve file knows.
+async fn with_an_orphan() -> Batch {
     let batch = Batch::new();
     batch.import(&[A, B]);
     let mut store = batch.store();
@@ -302,12 +302,45 @@ async fn a_task_id_that_cannot_be_committed_is_in_the_reserve_and_the_next_run_h
     drop(writer);
     drop(thread.join().unwrap());
     mend_attempts(&batch.path);
+    batch
+}
 
+#[tokio::test]
+async fn a_task_id_that_cannot_be_committed_is_in_the_reserve_and_the_next_run_has_it() {
+    let batch = with_an_orphan().await;
     let mut store = batch.store();
     assert_eq!(store.recover(UnixMillis(9_000)).unwrap().from_reserve, 1);
     assert_eq!(store.recover(UnixMillis(9_000)).unwrap().from_reserve, 0);
     drop(store);
     assert_eq!(batch.states(), [RowState::Accepted, RowState::Queued]);
+}
+
+#[tokio::test]
+async fn a_reserve_of_another_ledger_is_refused_and_kept() {
+    let batch = with_an_orphan().await;
+    std::fs::remove_file(&batch.path).unwrap();
+    let refused = batch.store().recover(UnixMillis(9_000));
+    assert!(
+        matches!(refused, Err(LedgerError::ForeignReserve { .. })),
+        "nothing is there yet: {refused:?}"
+    );
+    batch.import(&[A, B]);
+    let refused = batch.store().recover(UnixMillis(9_000));
+    assert!(
+        matches!(refused, Err(LedgerError::ForeignReserve { .. })),
+        "a row of the same number: {refused:?}"
+    );
+    let kept = std::fs::read_to_string(lock::beside(&batch.path, "reserve")).unwrap();
+    assert!(kept.contains("precious"));
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_set_aside_takes_its_reserve_with_it() {
+    let batch = with_an_orphan().await;
+    let aside = Store::set_aside(&batch.path).unwrap();
+    assert_eq!(batch.store().recover(UnixMillis(9_000)).unwrap().from_reserve, 0);
+    let mut aside = Store::open(&aside, Realm::Api).unwrap();
+    assert_eq!(aside.recover(UnixMillis(9_000)).unwrap().from_reserve, 1);
 }
 
 #[tokio::test]

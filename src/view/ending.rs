@@ -12,7 +12,7 @@ use super::{Counts, Signal, Summary};
 pub enum Ending {
     /// 0: all rows are done as asked.
     Done,
-    /// 1: the run finished, but some rows are invalid, rejected or failed.
+    /// 1: the run finished, but some rows are invalid, rejected or failed, or the results could not be written.
     SomeFailed,
     /// 2: wrong usage or configuration, or a manifest that cannot be read; nothing was sent.
     Refused,
@@ -73,7 +73,7 @@ pub fn exit_of(summary: &Summary) -> Ending {
         Ending::Halted
     } else if unknown > 0 {
         Ending::Undecided
-    } else if invalid + rejected + failed > 0 {
+    } else if invalid + rejected + failed > 0 || summary.results_failed {
         Ending::SomeFailed
     } else {
         Ending::Done
@@ -103,6 +103,10 @@ mod tests {
             }),
             ..run(states)
         };
+        let without_results = |states| Summary {
+            results_failed: true,
+            ..run(states)
+        };
         let interrupted = |signal| Summary {
             interrupted: Some(signal),
             ..halted(&[Queued, Unknown])
@@ -118,6 +122,8 @@ mod tests {
             ("one invalid", 1, run(&[Accepted, Invalid])),
             ("one rejected", 1, run(&[Accepted, Rejected])),
             ("one failed", 1, run(&[Saved, Failed])),
+            ("results not written", 1, without_results(&[Accepted])),
+            ("unknown before results", 4, without_results(&[Unknown])),
             ("unknown before rejected", 4, run(&[Accepted, Rejected, Unknown])),
             ("halt before unknown", 3, halted(&[Queued, Rejected, Unknown])),
             ("halted with the last row", 3, halted(&[Accepted])),

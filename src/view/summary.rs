@@ -49,6 +49,8 @@ pub struct Summary {
     pub causes: Vec<Cause>,
     /// Path of the results file; `None` if none was written.
     pub results: Option<String>,
+    /// The results were to be written and could not be.
+    pub results_failed: bool,
     /// The ledger as it may be shown: a path, or a URL without its password.
     pub ledger: String,
 }

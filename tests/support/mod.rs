@@ -4,6 +4,10 @@
 #![allow(dead_code, reason = "every test binary uses its own part of this")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+pub(crate) mod faults;
+pub(crate) mod machine;
+pub(crate) mod verdict;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -92,6 +96,17 @@ impl Batch {
         Finished::of(self.command("run", &all).output().unwrap())
     }
 
+    /// Starts a run and comes back at once.
+    pub(crate) fn start(&self, flags: &[&str]) -> Running {
+        Running::of(&mut self.command("run", flags))
+    }
+
+    /// What became of every row, against what the sandbox saw. No process may have the ledger open.
+    #[track_caller]
+    pub(crate) fn judge(&self, sandbox: &SandboxProcess) -> verdict::Verdict {
+        verdict::judge(&verdict::ledger_rows(&self.ledger()), &sandbox.requests())
+    }
+
     /// The results as text cells, by row: `results()[0]["task_id"]`.
     pub(crate) fn results(&self) -> Vec<std::collections::HashMap<String, String>> {
         let stem = self.manifest.file_stem().unwrap().to_str().unwrap();
@@ -114,6 +129,69 @@ pub(crate) fn program() -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// `command` as the arguments of another program, such as `nohup`.
+pub(crate) fn through(wrapper: &str, arguments: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(wrapper);
+    wrapped
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    wrapped
+}
+
+/// The program at work; killed when it is dropped.
+pub(crate) struct Running {
+    child: Option<Child>,
+}
+
+impl Running {
+    pub(crate) fn of(command: &mut Command) -> Running {
+        Running {
+            child: Some(command.spawn().unwrap()),
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child.as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    /// Waits for its end. For programs that say little: more than a pipe holds would block them.
+    pub(crate) fn end(mut self) -> Finished {
+        Finished::of(self.child.take().unwrap().wait_with_output().unwrap())
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) -> Finished {
+        self.child.as_mut().unwrap().kill().unwrap();
+        self.end()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
 }
 
 /// How the program ended.
@@ -168,8 +246,11 @@ impl SandboxProcess {
     pub(crate) fn start(flags: &[&str]) -> SandboxProcess {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal.jsonl");
-        let mut all = vec!["sandbox", "--port", "0", "--credits", "unlimited", "--journal"];
+        let mut all = vec!["sandbox", "--credits", "unlimited", "--journal"];
         all.push(journal.to_str().unwrap());
+        if !flags.contains(&"--port") {
+            all.extend(["--port", "0"]);
+        }
         if !flags.contains(&"--limit") {
             all.extend(["--limit", "off"]);
         }
