@@ -22,12 +22,10 @@ pub(super) struct Signals {
 impl Signals {
     /// Listens from now on. `on_first` is called once, with the signal.
     pub(super) fn listen(on_first: impl FnOnce(Signal) + Send + 'static) -> Result<Signals, Failure> {
-        let ignored = ignored_from_the_start();
-        let listen = |kind| Listener::to(kind, ignored).map_err(Failure::Signals);
+        let listen = |kind| unix::signal(kind).map_err(Failure::Signals);
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
-        // A terminal that is closed: nobody is left to press a key twice, but what is in flight can still be finished.
-        let mut hang_up = listen(SignalKind::hangup())?;
+        let mut hang_up = HangUp::listen().map_err(Failure::Signals)?;
         let (stop, stopped) = watch::channel(false);
         let first = Arc::new(Mutex::new(None));
         let signals = Signals {
@@ -38,8 +36,8 @@ impl Signals {
             let mut on_first = Some(on_first);
             loop {
                 let received = tokio::select! {
-                    () = interrupt.recv() => Signal::Interrupt,
-                    () = terminate.recv() => Signal::Terminate,
+                    _ = interrupt.recv() => Signal::Interrupt,
+                    _ = terminate.recv() => Signal::Terminate,
                     () = hang_up.recv() => Signal::Terminate,
                 };
                 match on_first.take() {
@@ -62,14 +60,15 @@ impl Signals {
     }
 }
 
-/// A signal that may come; never, if whoever started the program had it ignored: `nohup` does so with SIGHUP, and a
-/// shell with SIGINT for what a script starts in the background.
-struct Listener(Option<unix::Signal>);
+/// A terminal that is closed: nobody is left to press a key twice, but what is in flight can still be finished. Under
+/// `nohup` the run is to go on instead.
+struct HangUp(Option<unix::Signal>);
 
-impl Listener {
-    fn to(kind: SignalKind, ignored: u64) -> io::Result<Listener> {
-        let is_ignored = (ignored >> (kind.as_raw_value() - 1)) & 1 == 1;
-        Ok(Listener(if is_ignored { None } else { Some(unix::signal(kind)?) }))
+impl HangUp {
+    fn listen() -> io::Result<HangUp> {
+        let kind = SignalKind::hangup();
+        let is_ignored = (ignored_from_the_start() >> (kind.as_raw_value() - 1)) & 1 == 1;
+        Ok(HangUp(if is_ignored { None } else { Some(unix::signal(kind)?) }))
     }
 
     async fn recv(&mut self) {
