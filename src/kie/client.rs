@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use memchr::memmem;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::redirect;
 use url::Url;
@@ -62,7 +63,15 @@ pub struct Client {
     http: reqwest::Client,
     create_task: Url,
     authorization: HeaderValue,
+    /// The key as it may come back: plain, and escaped as in JSON.
+    key_forms: Vec<Vec<u8>>,
 }
+
+/// Stands where a server has repeated the key.
+const REDACTED: &[u8] = b"[API key]";
+
+/// Shorter text is no key, and would turn up in a reply by chance. Known keys have 32 characters.
+const SHORTEST_KEY: usize = 8;
 
 impl Client {
     /// A client that sends `authorization` (marked sensitive by whoever made it) with each request.
@@ -100,8 +109,19 @@ impl Client {
         Ok(Client {
             http,
             create_task,
+            key_forms: forms_of_key(&authorization),
             authorization,
         })
+    }
+
+    /// `reply` without the key: what a server says is kept in the ledger and shown, and some repeat what they were sent.
+    fn without_key(&self, mut reply: Vec<u8>) -> Vec<u8> {
+        for key in &self.key_forms {
+            while let Some(at) = memmem::find(&reply, key) {
+                reply.splice(at..at + key.len(), REDACTED.iter().copied());
+            }
+        }
+        reply
     }
 
     async fn send(&self, body: Vec<u8>) -> Result<Answer, reqwest::Error> {
@@ -130,10 +150,25 @@ impl Client {
         }
         Ok(Answer::Reply(Reply {
             status,
-            body,
+            body: self.without_key(body),
             retry_after,
         }))
     }
+}
+
+fn forms_of_key(authorization: &HeaderValue) -> Vec<Vec<u8>> {
+    let value = authorization.as_bytes();
+    let key = value.strip_prefix(b"Bearer ").unwrap_or(value);
+    if key.len() < SHORTEST_KEY || memmem::find(REDACTED, key).is_some() {
+        return Vec::new();
+    }
+    let quoted = serde_json::Value::from(String::from_utf8_lossy(key)).to_string();
+    let quoted = quoted.trim_matches('"').as_bytes().to_vec();
+    // Some encoders escape the slash, too.
+    let slashed = String::from_utf8_lossy(&quoted).replace('/', "\\/").into_bytes();
+    let mut forms = vec![key.to_vec(), quoted, slashed];
+    forms.dedup();
+    forms
 }
 
 impl Api for Client {
