@@ -74,7 +74,8 @@ impl Failure {
         if let Some(help) = self.help() {
             writeln!(text, "  help: {help}").expect("a string takes text");
         }
-        console::to_stderr(&text);
+        // Paths and texts of other layers come as they are.
+        console::to_stderr(&crate::escape::lines_for_terminal(&text));
         self.ending().into()
     }
 

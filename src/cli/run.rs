@@ -93,7 +93,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         }
     }
     if job.output.json {
-        console.answer(&format!("{}\n", summary.to_json()));
+        console.answer_json(&summary.to_json());
     } else {
         console.answer(&summary.to_string());
     }
