@@ -201,15 +201,23 @@ fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportS
     let more = imported.changed - imported.changed_places.len() as u64;
     if more > 0 {
         console.warn(&format!(
-            "and {} more were changed after they were accepted",
-            rows(more)
+            "and {} changed after {} accepted, too",
+            if more == 1 {
+                "1 more row was".to_owned()
+            } else {
+                format!("{more} more rows were")
+            },
+            if more == 1 { "it was" } else { "they were" }
         ));
     }
     if imported.gone > 0 {
         console.notice(&format!(
-            "note: {} with task ids are in the ledger and no longer in the manifest; where a row without an `id` was \
-             edited, its new content counts as a new row",
-            rows(imported.gone)
+            "note: {} in the ledger and no longer in the manifest; where a row without an `id` was edited, its new \
+             content counts as a new row",
+            match imported.gone {
+                1 => "1 row with a task id is".to_owned(),
+                more => format!("{more} rows with task ids are"),
+            }
         ));
     }
 }
@@ -362,12 +370,12 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
 fn tell_of_the_plan(console: &Console, job: &Job, queued: u64) {
     let rows = job.limit.map_or(queued, |limit| limit.min(queued));
     let time = match time_for(job.rate, rows) {
-        Some(time) => format!(
+        Some(time) if time.as_secs() > 0 => format!(
             ", about {} at {}",
             humantime::format_duration(Duration::from_secs(time.as_secs())),
             job.rate
         ),
-        None => String::new(),
+        Some(_) | None => String::new(),
     };
     let place = if job.sandbox {
         "to the sandbox".to_owned()
