@@ -12,6 +12,22 @@ use sha2::{Digest, Sha256};
 /// The one model this program submits to (`kie-api` reference, createTask body).
 pub const MODEL: &str = "hailuo/2-3-image-to-video-standard";
 
+/// The columns that a results file has behind the manifest's own, in this order. A part of the contract: scripts read
+/// them. In a manifest columns of these names are replaced, so that a results file is itself a good manifest.
+pub const RESULTS_COLUMNS: [&str; 11] = [
+    "row",
+    "status",
+    "task_id",
+    "error_code",
+    "error_message",
+    "attempts",
+    "submitted_at",
+    "completed_at",
+    "credits",
+    "video_url",
+    "video_file",
+];
+
 /// Where a row stands between the manifest and the finished video.
 ///
 /// The moves between states are decided in [`crate::ledger::state`], and nowhere else.
@@ -160,21 +176,29 @@ impl Submission<'_> {
     /// The callback URL is left out on purpose: a new receiver is no reason to pay for the same video again.
     pub fn content(&self) -> ContentHash {
         let mut hasher = Sha256::new();
+        let [fields @ .., checker] = self.content_parts();
         // Each field is preceded by its length, so that no two different rows share a byte string.
-        for field in [
-            &*self.prompt,
-            &*self.image_url,
-            self.length.as_str(),
-            self.resolution.as_str(),
-        ] {
+        for field in fields {
             hasher.update((field.len() as u64).to_le_bytes());
             hasher.update(field);
         }
-        match self.nsfw_checker {
-            None => {}
-            Some(checked) => hasher.update([u8::from(checked)]),
-        }
+        hasher.update(checker);
         ContentHash(first_half(hasher))
+    }
+
+    /// What [`Submission::content`] is a hash of: submissions with the same parts ask for the same video.
+    pub fn content_parts(&self) -> [&[u8]; 5] {
+        [
+            self.prompt.as_bytes(),
+            self.image_url.as_bytes(),
+            self.length.as_str().as_bytes(),
+            self.resolution.as_str().as_bytes(),
+            match self.nsfw_checker {
+                None => &[],
+                Some(false) => &[0],
+                Some(true) => &[1],
+            },
+        ]
     }
 
     /// The same submission, owning its text.

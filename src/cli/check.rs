@@ -74,6 +74,7 @@ fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {
     Summary {
         command: Command::Check,
         selection,
+        sandbox: job.sandbox,
         counts,
         cost: Cost {
             spent_credits: None,

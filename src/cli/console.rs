@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::job::{self, Job};
-use crate::view::logs::{self, LogConfig, LogFormat};
-use crate::view::{Progress, ProgressMode, Secrets, Target};
+use crate::job::{Job, LogFormat, ProgressMode};
+use crate::view::logs::{self, LogConfig};
+use crate::view::{Progress, Secrets, Target};
 
 use super::failure::Failure;
 
@@ -24,19 +24,16 @@ impl Console {
     pub(super) fn new(job: &Job) -> Result<Console, Failure> {
         let output = &job.output;
         let secrets = Secrets::default();
-        let json = output.log_format == job::LogFormat::Json;
+        let json = output.log_format == LogFormat::Json;
         let mode = match output.progress {
             _ if output.quiet => ProgressMode::None,
-            job::ProgressMode::Auto if json => ProgressMode::None,
-            job::ProgressMode::Auto => ProgressMode::Auto,
-            job::ProgressMode::Bar => ProgressMode::Bar,
-            job::ProgressMode::Plain => ProgressMode::Plain,
-            job::ProgressMode::None => ProgressMode::None,
+            ProgressMode::Auto if json => ProgressMode::None,
+            asked => asked,
         };
         let term = std::env::var("TERM").ok();
         let progress = Progress::new(mode, Target::stderr(term.as_deref()), secrets.clone());
         let config = LogConfig {
-            format: if json { LogFormat::Json } else { LogFormat::Text },
+            format: output.log_format,
             verbosity: if output.quiet {
                 -1
             } else {

@@ -94,6 +94,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
     Ok(Summary {
         command,
         selection,
+        sandbox: reader.is_trial()?,
         counts,
         cost,
         estimated_time: time_for(job.rate, counts.queued),

@@ -15,16 +15,16 @@ use url::Url;
 
 use crate::clock::Wall;
 use crate::dispatch::{
-    self, DispatchConfig, Halt, Notice, OnUnknown, PauseReason, RetryConfig, RunReport, Standing, TokenSource, Watch,
+    self, DispatchConfig, Halt, Notice, PauseReason, RetryConfig, RunReport, Standing, TokenSource, Watch,
 };
-use crate::job::{self, Job, Settings};
+use crate::job::{Job, Settings};
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{ImportStats, LedgerError, Reader, Realm, Recovered, Store};
 use crate::rate::Rate;
 use crate::results::ResultsFormat;
 use crate::row::RowState;
 use crate::sandbox::{self, Sandbox, SandboxConfig};
-use crate::view::{self, Command, Counts, Pause, Signal, Snapshot, Summary, exit_of};
+use crate::view::{self, Command, Counts, Ending, Pause, Signal, Snapshot, Summary, exit_of};
 
 use super::console::Console;
 use super::failure::Failure;
@@ -82,7 +82,15 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     .await;
     console.progress.finish();
 
-    let mut summary = summary_of(&job, selection, Command::Run)?;
+    let mut summary = match summary_of(&job, selection, Command::Run) {
+        Ok(summary) => summary,
+        // The disk that failed under the run cannot be read either. The run is halted, whatever else there is to say.
+        Err(failure) if report.ledger_error.is_some() => {
+            failure.report();
+            return Ok(Ending::Halted.into());
+        }
+        Err(failure) => return Err(failure),
+    };
     // Held until here: nobody else can have changed what the results and the summary say.
     drop(store);
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
@@ -347,10 +355,7 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
         retry: RetryConfig::default(),
         patience: job.patience,
         maintenance_pause: job.maintenance_pause,
-        on_unknown: match job.on_unknown {
-            job::OnUnknown::Hold => OnUnknown::Hold,
-            job::OnUnknown::Resubmit => OnUnknown::Resubmit,
-        },
+        on_unknown: job.on_unknown,
         keep_going: job.keep_going,
         budget: job.budget,
         spent,

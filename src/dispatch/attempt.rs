@@ -3,8 +3,8 @@
 use tokio::time::Instant;
 
 use crate::clock::{UnixMillis, Wall};
-use crate::dispatch::config::OnUnknown;
 use crate::dispatch::limiter::Permit;
+use crate::job::OnUnknown;
 use crate::kie::{Api, CreateTask, Effect, Outcome, Verdict, outcome_of};
 use crate::ledger::{AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow};
 use crate::row::TaskId;

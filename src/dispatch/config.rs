@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::clock::Wall;
 use crate::dispatch::retry::RetryConfig;
+use crate::job::OnUnknown;
 use crate::ledger::LastAttempt;
 use crate::rate::Rate;
 use crate::row::{ClipLength, Resolution, Token};
@@ -60,15 +61,6 @@ pub struct DispatchConfig {
     /// A bug to plant, so that the simulation can show that it finds it.
     #[cfg(test)]
     pub planted: Option<PlantedBug>,
-}
-
-/// What becomes of a row whose answer is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// It waits for a callback or the user.
-    Hold,
-    /// It is sent again, up to the attempts a row has: rather pay twice than wait.
-    Resubmit,
 }
 
 /// Where attempts' tokens come from.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::UnixMillis;
 use crate::kie::Remedy;
 
 /// The reason of a halt: the rest stays queued and the next run goes on with it.
@@ -34,6 +35,8 @@ pub enum Halt {
     RetryAfter {
         /// For how long.
         wait: Duration,
+        /// Until when.
+        until: UnixMillis,
     },
     /// Row after row was rejected for the same reason: something is wrong with the whole batch.
     EqualRejections {
@@ -85,12 +88,11 @@ impl Halt {
                     None => format!("nothing succeeded for {patience}"),
                 }
             }
-            Halt::RetryAfter { wait } => {
-                format!(
-                    "the API asks to stay away for {}",
-                    humantime::format_duration(Duration::from_secs(wait.as_secs()))
-                )
-            }
+            Halt::RetryAfter { wait, until } => format!(
+                "the API asks to stay away for {}, until {}",
+                humantime::format_duration(Duration::from_secs(wait.as_secs())),
+                until.to_rfc3339()
+            ),
             Halt::EqualRejections { count, code, message } => {
                 format!("{count} rows in a row were rejected for the same reason ({code}: {message})")
             }

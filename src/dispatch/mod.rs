@@ -18,7 +18,7 @@ mod simulation;
 mod slots;
 mod watch;
 
-pub use config::{CostOf, DispatchConfig, OnUnknown, TokenSource};
+pub use config::{CostOf, DispatchConfig, TokenSource};
 pub use gate::{Gate, PauseReason};
 pub use halt::Halt;
 pub use limiter::{Limiter, Permit};

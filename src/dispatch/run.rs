@@ -9,6 +9,7 @@ use tokio::sync::watch::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock::UnixMillis;
 use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules};
 use crate::dispatch::config::DispatchConfig;
 use crate::dispatch::gate::{Change, Gate, GateConfig, Passage, WINDOWS_AFTER_429};
@@ -293,6 +294,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             permit,
             probe: self.gate.pass(),
         };
+        tracing::debug!(row = attempt.row.number, probe = attempt.probe, "sending");
         self.standing.requests += 1;
         self.standing.in_flight += 1;
         match due {
@@ -416,7 +418,9 @@ impl<A: Api, L: Ledger> Run<A, L> {
         }
         let asked = outcome.retry_after;
         if let Some(wait) = asked.filter(|wait| *wait > LONGEST_RETRY_AFTER && outcome.effect != Effect::None) {
-            self.halt(Halt::RetryAfter { wait });
+            let asked_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+            let until = UnixMillis(self.config.wall.now().0.saturating_add(asked_ms));
+            self.halt(Halt::RetryAfter { wait, until });
         }
         let asked = asked.map(|wait| wait.min(LONGEST_RETRY_AFTER));
         let now = Instant::now();
@@ -442,6 +446,16 @@ impl<A: Api, L: Ledger> Run<A, L> {
 
     /// What an answer means for its row; the ledger knows already.
     fn settle(&mut self, waiting: WaitingRow, cost: Option<f64>, outcome: &Outcome, result: &AttemptResult) {
+        let row = waiting.row.number;
+        let (code, message) = (outcome.code.as_str(), outcome.message.as_str());
+        match result {
+            AttemptResult::Accepted(task_id) => tracing::info!(row, %task_id, "accepted"),
+            AttemptResult::Rejected => tracing::info!(row, code, message, "rejected"),
+            AttemptResult::Unknown | AttemptResult::UnknownResubmitted => {
+                tracing::info!(row, code, message, "unknown: it may have been taken");
+            }
+            AttemptResult::Again { .. } => tracing::info!(row, code, message, "to be tried again"),
+        }
         match result {
             AttemptResult::Accepted(_) => {
                 self.standing.accepted += 1;

@@ -23,7 +23,8 @@ use crate::clock::{UnixMillis, Wall};
 use crate::dispatch::config::PlantedBug;
 use crate::dispatch::simulation::disk::Disk;
 use crate::dispatch::simulation::world::World;
-use crate::dispatch::{DispatchConfig, OnUnknown, RetryConfig, TokenSource, Watch, run};
+use crate::dispatch::{DispatchConfig, RetryConfig, TokenSource, Watch, run};
+use crate::job::OnUnknown;
 use crate::rate::Rate;
 use crate::row::RowState;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use crate::clock::UnixMillis;
-use crate::ledger::LedgerError;
-use crate::ledger::store::connect;
+use crate::ledger::store::{connect, has_wal};
+use crate::ledger::{LedgerError, Realm};
 use crate::row::{ClipLength, Resolution, RowState, Submission};
 
 /// A row of the manifest and what the ledger knows of it.
@@ -101,8 +101,9 @@ impl Reader {
             Ok(connection)
         });
         let connection = connection.or_else(|error| match &error {
-            // In a folder we may not write to, the log's index cannot be made; a closed ledger needs none.
-            LedgerError::Sqlite { .. } => {
+            // In a folder we may not write to, the log's index cannot be made; a closed ledger needs none. With a log
+            // beside it, reading the file alone would show the past.
+            LedgerError::Sqlite { .. } if !has_wal(path) => {
                 let uri = format!("file:{}?immutable=1", percent_encoded(path));
                 connect_uri(path, &uri)
             }
@@ -258,6 +259,11 @@ impl Reader {
             Some((Some(code), message)) => Some((code, message.unwrap_or_default())),
             _ => None,
         })
+    }
+
+    /// Whether the rows were sent to the embedded sandbox.
+    pub fn is_trial(&self) -> Result<bool, LedgerError> {
+        Ok(self.meta("realm")?.as_deref() == Some(Realm::Sandbox.as_str()))
     }
 
     /// A note kept under `name`.

@@ -20,7 +20,7 @@ pub enum Realm {
 }
 
 impl Realm {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Realm::Api => "api",
             Realm::Sandbox => "sandbox",
@@ -69,10 +69,8 @@ impl Store {
         if unclean || store.has_open_run()? {
             store.check_pages()?;
         }
-        let found = match store.meta("realm")?.as_deref() {
-            Some("sandbox") => Realm::Sandbox,
-            _ => Realm::Api,
-        };
+        let is_trial = store.meta("realm")?.as_deref() == Some(Realm::Sandbox.as_str());
+        let found = if is_trial { Realm::Sandbox } else { Realm::Api };
         if found != realm {
             return Err(LedgerError::OtherRealm {
                 path: path.to_owned(),
@@ -225,8 +223,10 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Ledg
 fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
     let newborn = beside(path, "new");
     let failed = |source| LedgerError::io(path, "create", source);
-    // Left by a crash, and never in use: we hold the lock.
-    drop(fs::remove_file(&newborn));
+    // Left by a crash, and never in use: we hold the lock. A stale log would be played into the new file.
+    for leftover in ["new", "new-wal", "new-shm", "new-journal"] {
+        drop(fs::remove_file(beside(path, leftover)));
+    }
     // SQLite's own refusal would only say "unable to open database file".
     File::create_new(&newborn).map_err(failed)?;
     let made = (|| {
@@ -256,7 +256,7 @@ fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
 }
 
 /// Whether the last writer left its write-ahead log behind: it did not close the ledger.
-fn has_wal(path: &Path) -> bool {
+pub(super) fn has_wal(path: &Path) -> bool {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)

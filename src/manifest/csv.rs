@@ -114,15 +114,16 @@ impl CsvRows {
             row.written.kept = Some(Arc::clone(&self.kept));
         }
         let record = &row.written.record;
-        if let Some(problem) = self.unreadable(&found, record) {
+        // All cells at once, in one piece: cutting them out of valid text is cheaper than validating each.
+        let text = std::str::from_utf8(record.as_slice()).unwrap_or_default();
+        if let Some(problem) = self.unreadable(&found, record, text) {
             row.problems.push(problem);
             return Ok(true);
         }
         for (field, column) in Field::ALL.into_iter().zip(self.header.columns) {
-            let Some(cell) = column.and_then(|column| record.get(column)) else {
+            let Some(cell) = column.and_then(|column| text.get(record.range(column)?)) else {
                 continue;
             };
-            let cell = std::str::from_utf8(cell).unwrap_or_default();
             let cell = if self.kept.defused {
                 escape::from_spreadsheet(cell)
             } else {
@@ -133,9 +134,17 @@ impl CsvRows {
         Ok(true)
     }
 
-    /// Why the record's cells are not to be trusted.
-    fn unreadable(&self, found: &Found<'_>, record: &ByteRecord) -> Option<Problem> {
-        if let Err(error) = std::str::from_utf8(found.raw) {
+    /// Why the record's cells are not to be trusted. `text` are all its cells, or nothing if they are not UTF-8.
+    fn unreadable(&self, found: &Found<'_>, record: &ByteRecord, text: &str) -> Option<Problem> {
+        // Two cells with half a character each are valid text together.
+        let is_cut = |column| {
+            record
+                .range(column)
+                .is_some_and(|range| !text.is_char_boundary(range.end))
+        };
+        let is_suspect =
+            !self.records.reader.get_ref().is_ascii() && (text.is_empty() || (0..record.len()).any(is_cut));
+        if is_suspect && let Err(error) = std::str::from_utf8(found.raw) {
             let at = error.valid_up_to();
             let line = LineCounter::from_line(found.line).line_after(&found.raw[..at]);
             let byte = found.offset + at as u64;
@@ -143,7 +152,9 @@ impl CsvRows {
             let found = format!("byte {} of the file, on line {line}, is 0x{value:02x}", grouped(byte));
             return Some(Problem::of_row(Rule::NotUtf8, found));
         }
-        if let Some(at) = memchr(0, found.raw) {
+        if self.records.reader.get_ref().has_nul()
+            && let Some(at) = memchr(0, found.raw)
+        {
             let line = LineCounter::from_line(found.line).line_after(&found.raw[..at]);
             return Some(Problem::of_row(Rule::NulByte, format!("on line {line}")));
         }

@@ -137,14 +137,6 @@ pub enum ManifestError {
         /// The manifest.
         path: PathBuf,
     },
-    /// Looking for repeated rows needs a temporary file, and there is none to be had.
-    #[error("{}: no temporary file for the search for repeated rows", shown(.path))]
-    Temporary {
-        /// The manifest.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
 }
 
 impl ManifestError {
@@ -178,9 +170,6 @@ impl ManifestError {
             }
             ManifestError::TooManyRows { .. } => "split the file: at 20 requests per 10 s this many rows take days",
             ManifestError::Changed { .. } => "run the command again when nothing writes to the file",
-            ManifestError::Temporary { .. } => {
-                "make room in the folder for temporary files, or set `TMPDIR` to another"
-            }
         };
         Some(help.to_owned())
     }
@@ -193,4 +182,31 @@ fn shown(path: &Path) -> String {
 fn named(fields: &[Field]) -> String {
     let names: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
     names.join(" and no column ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_file_line_and_remedy() {
+        let path = PathBuf::from("cl\u{1b}ips.csv");
+        let error = ManifestError::MissingColumns {
+            path: path.clone(),
+            line: 3,
+            missing: vec![Field::Prompt, Field::ImageUrl],
+            help: "look again".to_owned(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "cl\\u{1b}ips.csv:3: no column `prompt` and no column `image_url`"
+        );
+        assert_eq!(error.help().as_deref(), Some("look again"));
+        let source = io::Error::from(io::ErrorKind::NotFound);
+        let error = ManifestError::Open { path, source };
+        assert_eq!(
+            error.help().as_deref(),
+            Some("check the name and the folder you are in")
+        );
+    }
 }

@@ -1,5 +1,7 @@
 //! Proof that two passes over a manifest read the same bytes.
 
+use crate::manifest::quick_hash::{each_pair, fold};
+
 /// What was read, in sixteen bytes. Two passes that read the same bytes have the same one.
 ///
 /// It is there for edits between the passes, not for adversaries: whoever can edit the manifest can as well do so
@@ -13,24 +15,20 @@ pub struct Fingerprint {
 impl Fingerprint {
     /// Takes in the next stretch of the file. Where the stretches begin and end is part of the fingerprint.
     pub(super) fn add(&mut self, stretch: &[u8]) {
-        let mut hash = self.hash;
-        let mut words = stretch.chunks_exact(8);
-        for word in &mut words {
-            hash = mix(hash, u64::from_le_bytes(word.try_into().expect("a chunk of eight")));
-        }
-        let rest = words.remainder();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        hash = mix(hash, u64::from_le_bytes(last));
-        self.hash = mix(hash, stretch.len() as u64);
+        // Two products at a time: each has to wait for the one before it.
+        let (mut even, mut odd) = (self.hash, SECOND_KEY);
+        each_pair(stretch, |first, second| {
+            let hash = fold(first ^ FIRST_KEY, second ^ even ^ SECOND_KEY);
+            (even, odd) = (odd, hash);
+        });
+        self.hash = fold(even ^ FIRST_KEY, odd ^ stretch.len() as u64 ^ SECOND_KEY);
         self.bytes += stretch.len() as u64;
     }
 }
 
-/// The multiplier is the one of rustc's FxHash; the rotation brings the high bits, which a product mixes best, down.
-fn mix(hash: u64, word: u64) -> u64 {
-    (hash.rotate_left(26) ^ word).wrapping_mul(0xf135_7aea_2e62_a9c5)
-}
+/// Digits of pi: any odd-looking words do.
+const FIRST_KEY: u64 = 0x4528_21e6_38d0_1377;
+const SECOND_KEY: u64 = 0xbe54_66cf_34e9_0c6c;
 
 #[cfg(test)]
 mod tests {

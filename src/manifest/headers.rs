@@ -6,6 +6,7 @@ use serde::Serialize;
 use strsim::damerau_levenshtein;
 
 use crate::escape;
+use crate::row::RESULTS_COLUMNS;
 
 /// What a column can mean to this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -93,7 +94,7 @@ impl Field {
             let most = known.chars().count().min(length) / 4;
             damerau_levenshtein(&name, known) <= most.min(3)
         };
-        length <= 40 && NAMES[self as usize].1.iter().any(|known| slips(&known))
+        length <= 40 && NAMES[self as usize].1.iter().any(slips)
     }
 }
 
@@ -102,23 +103,6 @@ impl fmt::Display for Field {
         formatter.write_str(self.as_str())
     }
 }
-
-/// The columns that a results file has beside the manifest's own.
-///
-/// In a manifest they are replaced, so that a results file is itself a good manifest.
-pub const RESULTS_COLUMNS: [&str; 11] = [
-    "row",
-    "status",
-    "task_id",
-    "error_code",
-    "error_message",
-    "attempts",
-    "submitted_at",
-    "completed_at",
-    "credits",
-    "video_url",
-    "video_file",
-];
 
 /// Whether a column of this name is one of ours and not the user's.
 pub(super) fn is_results_column(name: &str) -> bool {

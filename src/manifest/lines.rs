@@ -2,7 +2,7 @@
 //!
 //! The csv crate's own count is no use here: it forgets blank lines before a record.
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr_iter, memchr2};
 
 /// Counts the line ends (`\n`, `\r\n` or a lone `\r`) of the bytes that went by.
 #[derive(Debug, Clone, Default)]
@@ -28,13 +28,16 @@ impl LineCounter {
             self.ended += 1;
         }
         self.after_return = false;
-        self.ended += memchr_iter(b'\n', bytes).count() as u64;
-        if memchr(b'\r', bytes).is_some() {
-            self.pass_returns(bytes);
+        // Nearly every row is one line, and finding the first end is cheaper than counting all.
+        match memchr2(b'\n', b'\r', bytes) {
+            None => return,
+            Some(at) if &bytes[at..] == b"\n" || &bytes[at..] == b"\r\n" => {
+                self.ended += 1;
+                return;
+            }
+            Some(_) => {}
         }
-    }
-
-    fn pass_returns(&mut self, bytes: &[u8]) {
+        self.ended += memchr_iter(b'\n', bytes).count() as u64;
         for at in memchr_iter(b'\r', bytes) {
             match bytes.get(at + 1) {
                 None => self.after_return = true,

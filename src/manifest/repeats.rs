@@ -1,18 +1,18 @@
 //! Which rows repeat an earlier one: the same `id`, or the same content.
 //!
-//! Each row leaves one entry per question, 24 bytes long. Sorting them brings equal ones together; what does not fit in
-//! memory is sorted in chunks, spilled to temporary files and merged.
+//! Each row leaves 16 bytes for each of the two questions, and no more. Sorting them brings equal ones together. At the
+//! limit of a million rows that is 32 MB, which is less trouble than a temporary file and leaves half of the memory a
+//! run may take.
+
+mod entry;
 
 use std::collections::BinaryHeap;
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::thread;
 
+use crate::manifest::quick_hash::Keys;
+use crate::manifest::repeats::entry::Entry;
 use crate::manifest::survey::KindCounts;
 use crate::manifest::{MOST_ROWS, Row};
-use crate::row::{ClipLength, Resolution, RowKey};
-
-/// Entries sorted in memory at once: 12 MiB of them.
-const CHUNK_ENTRIES: usize = 512 << 10;
 
 /// How many repetitions of each kind are kept with their places, for the report.
 const MOST_PLACES: usize = 1_000;
@@ -34,7 +34,7 @@ pub enum Repeat {
 /// The rows that repeat earlier ones. Eight bytes for each of them and none for the others.
 #[derive(Debug, Default)]
 pub struct Repeats {
-    /// Sorted by row; the value is the line of the first row if the mark is set, else the number of the copy.
+    /// Sorted by row. If the row is marked, the other number tells its first row, else which copy it is.
     found: Vec<(u32, u32)>,
 }
 
@@ -58,17 +58,30 @@ impl Repeats {
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
+
+    /// The first rows of repeated `id`s, by number until [`Repeats::place`] turns them into lines.
+    pub(super) fn first_rows(&self) -> impl Iterator<Item = u32> {
+        let marked = self.found.iter().filter(|(row, _)| row & SAME_ID != 0);
+        marked.map(|(_, first)| *first)
+    }
+
+    /// Replaces the numbers of first rows by their lines.
+    pub(super) fn place(&mut self, line_of: impl Fn(u32) -> u32) {
+        for (_, first) in self.found.iter_mut().filter(|(row, _)| row & SAME_ID != 0) {
+            *first = line_of(*first);
+        }
+    }
 }
 
 /// Collects what is needed to find repetitions.
 #[derive(Debug)]
 pub(super) struct RepeatFinder {
-    chunk: Vec<Entry>,
-    chunk_entries: usize,
-    spilled: Vec<File>,
+    keys: Keys,
+    ids: Vec<Entry>,
+    contents: Vec<Entry>,
 }
 
-/// What was found.
+/// What was found, with numbers of rows where there will be lines.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) repeats: Repeats,
@@ -91,8 +104,7 @@ pub(super) struct Repetitions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Repetition {
     pub(super) row: u32,
-    pub(super) line: u32,
-    pub(super) first_line: u32,
+    pub(super) first_row: u32,
 }
 
 impl Repetitions {
@@ -110,218 +122,79 @@ impl Repetitions {
     }
 }
 
-/// One row's answer to "which `id`" or "which content".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
-    /// 128 bits as two words: one `u128` would take 32 bytes for the entry.
-    hash: [u64; 2],
-    /// The row in the high bits, so that entries of one hash sort by row; the marks in the low ones.
-    row_and_marks: u32,
-    line: u32,
-}
-
-const MARK_BITS: u32 = 8;
-const _: () = assert!(MOST_ROWS < 1 << (32 - MARK_BITS));
-
-/// The entry is about the row's `id`, not its content.
-const OF_ID: u32 = 1;
-/// The row has an `id`.
-const HAS_ID: u32 = 2;
-/// The row is valid, and the marks above say of which kind.
-const VALID: u32 = 4;
-const TEN: u32 = 8;
-const P1080: u32 = 16;
-
-impl Entry {
-    const BYTES: usize = 24;
-
-    fn new(hash: [u8; 16], row: &Row, marks: u32) -> Entry {
-        let bits = u128::from_be_bytes(hash);
-        Entry {
-            hash: [(bits >> 64) as u64, bits as u64],
-            row_and_marks: row.number() << MARK_BITS | marks,
-            line: row.line(),
-        }
-    }
-
-    fn row(self) -> u32 {
-        self.row_and_marks >> MARK_BITS
-    }
-
-    fn has(self, mark: u32) -> bool {
-        self.row_and_marks & mark != 0
-    }
-
-    fn kind(self) -> (ClipLength, Resolution) {
-        let length = if self.has(TEN) {
-            ClipLength::Ten
-        } else {
-            ClipLength::Six
-        };
-        let resolution = if self.has(P1080) {
-            Resolution::P1080
-        } else {
-            Resolution::P768
-        };
-        (length, resolution)
-    }
-
-    fn to_bytes(self) -> [u8; Entry::BYTES] {
-        let mut bytes = [0; Entry::BYTES];
-        bytes[..8].copy_from_slice(&self.hash[0].to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.hash[1].to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.row_and_marks.to_le_bytes());
-        bytes[20..].copy_from_slice(&self.line.to_le_bytes());
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8; Entry::BYTES]) -> Entry {
-        let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
-        let half = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-        Entry {
-            hash: [word(0), word(8)],
-            row_and_marks: half(16),
-            line: half(20),
-        }
-    }
-}
-
 impl RepeatFinder {
     pub(super) fn new() -> RepeatFinder {
-        RepeatFinder::with_chunks_of(CHUNK_ENTRIES)
-    }
-
-    fn with_chunks_of(chunk_entries: usize) -> RepeatFinder {
         RepeatFinder {
-            chunk: Vec::new(),
-            chunk_entries,
-            spilled: Vec::new(),
+            keys: Keys::random(),
+            ids: Vec::new(),
+            contents: Vec::new(),
         }
     }
 
     /// Takes in a row. Invalid rows count only by their `id`, which the ledger knows them by.
-    pub(super) fn add(&mut self, row: &Row) -> io::Result<()> {
-        let id = row.id();
-        let submission = row.submission();
-        let mut marks = 0;
-        if id.is_some() {
-            marks |= HAS_ID;
+    pub(super) fn add(&mut self, row: &Row) {
+        if let Some(submission) = row.submission() {
+            let hash = self.keys.hash(submission.content_parts());
+            self.contents.push(Entry::new(hash, row));
         }
-        if let Some(submission) = &submission {
-            marks |= VALID;
-            marks |= if submission.length == ClipLength::Ten { TEN } else { 0 };
-            marks |= if submission.resolution == Resolution::P1080 {
-                P1080
-            } else {
-                0
-            };
-            self.push(Entry::new(submission.content().0, row, marks))?;
+        if let Some(id) = row.id() {
+            let hash = self.keys.hash([id.as_bytes()]);
+            self.ids.push(Entry::new(hash, row));
         }
-        match id {
-            Some(id) => self.push(Entry::new(RowKey::of_id(id).0, row, marks | OF_ID)),
-            None => Ok(()),
-        }
-    }
-
-    fn push(&mut self, entry: Entry) -> io::Result<()> {
-        if self.chunk.len() == self.chunk_entries {
-            self.spill()?;
-        }
-        self.chunk.push(entry);
-        Ok(())
-    }
-
-    fn spill(&mut self) -> io::Result<()> {
-        self.chunk.sort_unstable();
-        let mut file = BufWriter::with_capacity(64 << 10, tempfile::tempfile()?);
-        for entry in self.chunk.drain(..) {
-            file.write_all(&entry.to_bytes())?;
-        }
-        let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        self.spilled.push(file);
-        Ok(())
     }
 
     /// Compares everything with everything.
-    pub(super) fn finish(mut self) -> io::Result<Found> {
-        self.chunk.sort_unstable();
-        let mut sources: Vec<Source> = self.spilled.into_iter().map(Source::file).collect();
-        sources.push(Source::Memory(self.chunk.into_iter()));
-        let mut heads: Vec<(Entry, Source)> = Vec::with_capacity(sources.len());
-        for mut source in sources {
-            if let Some(entry) = source.next()? {
-                heads.push((entry, source));
-            }
-        }
+    pub(super) fn finish(self) -> Found {
+        let RepeatFinder {
+            mut ids, mut contents, ..
+        } = self;
+        thread::scope(|scope| {
+            scope.spawn(|| ids.sort_unstable());
+            contents.sort_unstable();
+        });
         let mut found = Found::default();
-        let mut group: Option<(Entry, u32)> = None;
-        // There are at most four chunks, so looking at every head is as quick as a heap.
-        while let Some(least) = (0..heads.len()).min_by_key(|at| heads[*at].0) {
-            let (entry, source) = &mut heads[least];
-            let entry = std::mem::replace(entry, *entry);
-            match source.next()? {
-                Some(next) => heads[least].0 = next,
-                None => drop(heads.swap_remove(least)),
-            }
-            match &mut group {
-                Some((first, copies)) if first.hash == entry.hash => found.add(*first, entry, copies),
-                _ => group = Some((entry, u32::from(!entry.has(HAS_ID)))),
-            }
-        }
+        each_group(&ids, |first, later| found.add_same_id(first, later));
+        each_group(&contents, |first, later| found.add_same_content(first, later));
         found.repeats.found.sort_unstable_by_key(|(row, _)| row & !SAME_ID);
-        Ok(found)
+        found
+    }
+}
+
+/// Shows those of the sorted entries whose hash occurs more than once, in the order of the file.
+fn each_group(entries: &[Entry], mut take: impl FnMut(Entry, &[Entry])) {
+    for group in entries.chunk_by(|one, next| one.has_hash_of(*next)) {
+        if let [first, later @ ..] = group
+            && !later.is_empty()
+        {
+            take(*first, later);
+        }
     }
 }
 
 impl Found {
-    /// Takes in an entry that equals an earlier one; `copies` is how many rows without `id` the group had before.
-    fn add(&mut self, first: Entry, entry: Entry, copies: &mut u32) {
-        let repetition = Repetition {
-            row: entry.row(),
-            line: entry.line,
-            first_line: first.line,
-        };
-        if entry.has(OF_ID) {
-            self.same_id.add(repetition);
-            self.repeats.found.push((entry.row() | SAME_ID, first.line));
-            if entry.has(VALID) {
-                let (length, resolution) = entry.kind();
+    fn add_same_id(&mut self, first: Entry, later: &[Entry]) {
+        let first_row = first.row();
+        for entry in later {
+            let row = entry.row();
+            self.same_id.add(Repetition { row, first_row });
+            self.repeats.found.push((row | SAME_ID, first_row));
+            if let Some((length, resolution)) = entry.kind() {
                 self.spoiled.add(length, resolution);
             }
-            return;
-        }
-        self.same_content.add(repetition);
-        if !entry.has(HAS_ID) {
-            if *copies > 0 {
-                self.repeats.found.push((entry.row(), *copies));
-            }
-            *copies += 1;
         }
     }
-}
 
-/// A sorted chunk, in memory or on disk.
-enum Source {
-    Memory(std::vec::IntoIter<Entry>),
-    File(BufReader<File>),
-}
-
-impl Source {
-    fn file(file: File) -> Source {
-        Source::File(BufReader::with_capacity(64 << 10, file))
-    }
-
-    fn next(&mut self) -> io::Result<Option<Entry>> {
-        match self {
-            Source::Memory(entries) => Ok(entries.next()),
-            Source::File(file) => {
-                let mut bytes = [0; Entry::BYTES];
-                match file.read_exact(&mut bytes) {
-                    Ok(()) => Ok(Some(Entry::from_bytes(&bytes))),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-                    Err(error) => Err(error),
+    fn add_same_content(&mut self, first: Entry, later: &[Entry]) {
+        let first_row = first.row();
+        let mut copies = u32::from(!first.has_id());
+        for entry in later {
+            let row = entry.row();
+            self.same_content.add(Repetition { row, first_row });
+            if !entry.has_id() {
+                if copies > 0 {
+                    self.repeats.found.push((row, copies));
                 }
+                copies += 1;
             }
         }
     }
@@ -333,6 +206,7 @@ mod tests {
 
     use super::*;
     use crate::manifest::Field;
+    use crate::row::{ClipLength, Resolution};
     use proptest::prelude::*;
 
     /// A row by what matters here: its `id` (0 for none), its prompt, and whether it is valid.
@@ -354,12 +228,14 @@ mod tests {
         row
     }
 
-    fn find(cases: &[Case], chunk: usize) -> Found {
-        let mut finder = RepeatFinder::with_chunks_of(chunk);
+    fn find(cases: &[Case]) -> Found {
+        let mut finder = RepeatFinder::new();
         for (number, case) in (1..).zip(cases) {
-            finder.add(&row(number, *case)).unwrap();
+            finder.add(&row(number, *case));
         }
-        finder.finish().unwrap()
+        let mut found = finder.finish();
+        found.repeats.place(|row| row * 3);
+        found
     }
 
     fn naive(cases: &[Case]) -> Vec<Repeat> {
@@ -390,17 +266,17 @@ mod tests {
 
     #[test]
     fn a_repeated_id_spoils_the_later_rows() {
-        let found = find(&[(1, 1, true), (2, 2, true), (1, 3, true), (1, 4, false)], 100);
+        let found = find(&[(1, 1, true), (2, 2, true), (1, 3, true), (1, 4, false)]);
         assert_eq!(found.repeats.of(1), Repeat::First);
         assert_eq!(found.repeats.of(3), Repeat::SameId { first_line: 3 });
         assert_eq!(found.spoiled.of(ClipLength::Ten, Resolution::P768), 1);
-        let places: Vec<u32> = found.same_id.into_places().iter().map(|place| place.line).collect();
-        assert_eq!((places, found.same_content.count), (vec![9, 12], 0));
+        let places: Vec<u32> = found.same_id.into_places().iter().map(|place| place.row).collect();
+        assert_eq!((places, found.same_content.count), (vec![3, 4], 0));
     }
 
     #[test]
     fn equal_content_is_noticed_also_under_different_ids() {
-        let found = find(&[(1, 1, true), (2, 1, true), (0, 1, true), (0, 1, true)], 100);
+        let found = find(&[(1, 1, true), (2, 1, true), (0, 1, true), (0, 1, true)]);
         assert_eq!(found.same_content.count, 3);
         assert_eq!(found.repeats.of(2), Repeat::First);
         assert_eq!(found.repeats.of(3), Repeat::First);
@@ -409,7 +285,7 @@ mod tests {
 
     #[test]
     fn only_the_first_places_are_kept_and_all_are_counted() {
-        let found = find(&vec![(0, 1, true); 3_000], 512);
+        let found = find(&vec![(0, 1, true); 3_000]);
         assert_eq!(found.same_content.count, 2_999);
         let places = found.same_content.into_places();
         assert_eq!((places.len(), places[0].row, places[999].row), (MOST_PLACES, 2, 1_001));
@@ -420,9 +296,8 @@ mod tests {
         #[test]
         fn a_hash_map_finds_the_same(
             cases in proptest::collection::vec((0u8..6, 0u8..4, any::<bool>()), 0..60),
-            chunk in 1usize..40,
         ) {
-            let found = find(&cases, chunk);
+            let found = find(&cases);
             let said: Vec<Repeat> = (1..).zip(&cases).map(|(number, _)| found.repeats.of(number)).collect();
             prop_assert_eq!(said, naive(&cases));
         }

@@ -41,7 +41,7 @@ pub(super) struct Kept {
 }
 
 impl Row {
-    /// Which row of the manifest it is, counted from 1. Blank lines and the header are no rows.
+    /// Which row of the manifest it is, counted from 1. The header is no row, nor is a line without text in any cell.
     pub fn number(&self) -> u32 {
         self.number
     }
@@ -54,7 +54,7 @@ impl Row {
     /// What the user calls the row, without surrounding white space. Also invalid rows may have one, but not those
     /// whose cells cannot be told apart.
     pub fn id(&self) -> Option<&str> {
-        let id = self.cells.get(Field::Id).trim();
+        let id = self.cells.get(Field::Id);
         (!id.is_empty()).then_some(id)
     }
 

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use memchr::memchr;
+
 use crate::manifest::{MOST_ROW_BYTES, ManifestError};
 
 /// Opens a manifest for reading from its first byte, and refuses what is plainly not one.
@@ -64,6 +66,8 @@ pub(super) struct Tap<R> {
     offset: u64,
     ended: bool,
     overflowed: bool,
+    has_nul: bool,
+    is_ascii: bool,
 }
 
 impl<R: Read> Tap<R> {
@@ -76,6 +80,8 @@ impl<R: Read> Tap<R> {
             offset: 0,
             ended: false,
             overflowed: false,
+            has_nul: false,
+            is_ascii: true,
         }
     }
 
@@ -100,6 +106,16 @@ impl<R: Read> Tap<R> {
         self.ended
     }
 
+    /// Whether nothing but ASCII went by. Asking that of large pieces is nearly free.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.is_ascii
+    }
+
+    /// Whether a NUL byte went by.
+    pub(super) fn has_nul(&self) -> bool {
+        self.has_nul
+    }
+
     /// Whether reading stopped because a row would not end.
     pub(super) fn overflowed(&self) -> bool {
         self.overflowed
@@ -119,6 +135,8 @@ impl<R: Read> Read for Tap<R> {
         }
         let count = self.inner.read(buffer)?;
         self.ended |= count == 0;
+        self.is_ascii = self.is_ascii && buffer[..count].is_ascii();
+        self.has_nul |= memchr(0, &buffer[..count]).is_some();
         self.window.extend_from_slice(&buffer[..count]);
         Ok(count)
     }
@@ -164,6 +182,10 @@ mod tests {
         assert!(said(b"\xff\xfep\0r\0").unwrap_err().contains("UTF-16"));
         let error = open(folder.path()).unwrap_err().to_string();
         assert!(error.contains("a folder"), "{error}");
+        if cfg!(unix) {
+            let error = open(Path::new("/dev/null")).unwrap_err().to_string();
+            assert!(error.contains("a pipe or device"), "{error}");
+        }
         let error = open(&folder.path().join("no.csv")).unwrap_err().to_string();
         assert!(error.contains("no.csv"), "{error}");
     }

@@ -82,10 +82,6 @@ pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, Manife
         .iter()
         .for_each(|problem| report.add(None, header_line, problem));
 
-    let no_temporary = |source| ManifestError::Temporary {
-        path: path.into(),
-        source,
-    };
     let mut valid_by_kind = KindCounts::default();
     let mut keys = Keys::default();
     let mut finder = RepeatFinder::new();
@@ -100,14 +96,14 @@ pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, Manife
             valid_by_kind.add(length, resolution);
         }
         keys.add(&row);
-        finder.add(&row).map_err(no_temporary)?;
+        finder.add(&row);
         visit(&row);
     }
     if rows == 0 {
         return Err(ManifestError::NoRows { path: path.into() });
     }
     keys.report_near_misses(&mut report);
-    let found = finder.finish().map_err(no_temporary)?;
+    let found = finder.finish();
     valid_by_kind.subtract(found.spoiled);
     let fingerprint = manifest.fingerprint();
     let format = manifest.format();
@@ -141,10 +137,8 @@ struct Keys {
 impl Keys {
     fn add(&mut self, row: &Row) {
         // Rows of one file tend to have the same keys in the same order.
-        let mut likely = 0;
-        for key in row.keys() {
+        for (likely, key) in row.keys().enumerate() {
             let known = self.names.get(likely).is_some_and(|(name, _)| name == key);
-            likely += 1;
             if known || self.names.len() == MOST_COLUMNS || self.names.iter().any(|(name, _)| name == key) {
                 continue;
             }
@@ -173,47 +167,76 @@ impl Keys {
 }
 
 fn report_repeats(path: &Path, found: Found, report: &mut ProblemReport) -> Result<Repeats, ManifestError> {
-    let id = Field::Id.as_str();
-    let same_ids = found.same_id.count;
-    let places = found.same_id.into_places();
-    report.add_unplaced(Rule::RepeatedId, Some(id.into()), same_ids - places.len() as u64);
-    for (place, text) in places.iter().zip(ids_of(path, &places)?) {
-        let text = format!("{text}, on line {}", place.first_line);
-        report.add(
-            Some(place.row),
-            place.line,
-            &Problem::of_column(Rule::RepeatedId, id, text),
-        );
+    let mut repeats = found.repeats;
+    let (same_ids, same_contents) = (found.same_id.count, found.same_content.count);
+    let (with_same_id, with_same_content) = (found.same_id.into_places(), found.same_content.into_places());
+    let mut wanted: Vec<u32> = repeats.first_rows().collect();
+    for place in with_same_id.iter().chain(&with_same_content) {
+        wanted.extend([place.row, place.first_row]);
     }
+    let places = Places::look_up(path, wanted, &with_same_id)?;
+    repeats.place(|row| places.line_of(row));
 
-    let same_contents = found.same_content.count;
-    let places = found.same_content.into_places();
-    report.add_unplaced(Rule::RepeatedRow, None, same_contents - places.len() as u64);
-    for place in places {
-        let text = format!("on line {}", place.first_line);
-        report.add(Some(place.row), place.line, &Problem::of_row(Rule::RepeatedRow, text));
+    let id = Field::Id.as_str();
+    report.add_unplaced(Rule::RepeatedId, Some(id.into()), same_ids - with_same_id.len() as u64);
+    for (place, text) in with_same_id.iter().zip(&places.ids) {
+        let text = format!("{text}, on line {}", places.line_of(place.first_row));
+        let problem = Problem::of_column(Rule::RepeatedId, id, text);
+        report.add(Some(place.row), places.line_of(place.row), &problem);
     }
-    Ok(found.repeats)
+    report.add_unplaced(Rule::RepeatedRow, None, same_contents - with_same_content.len() as u64);
+    for place in with_same_content {
+        let text = format!("on line {}", places.line_of(place.first_row));
+        let problem = Problem::of_row(Rule::RepeatedRow, text);
+        report.add(Some(place.row), places.line_of(place.row), &problem);
+    }
+    Ok(repeats)
 }
 
-/// The `id`s of these rows, which are in the order of the file. Only their hashes were kept, so it is read again up to
+/// What has to be known of rows that repeat others, and was not kept of all rows: the file is read again for it, up to
 /// the last of them.
-fn ids_of(path: &Path, places: &[Repetition]) -> Result<Vec<String>, ManifestError> {
-    let mut ids = Vec::with_capacity(places.len());
-    if places.is_empty() {
-        return Ok(ids);
-    }
-    let mut manifest = Manifest::open(path)?;
-    let mut row = Row::default();
-    while ids.len() < places.len() && manifest.read(&mut row)? {
-        if row.number() == places[ids.len()].row {
-            ids.push(escape::excerpt(row.id().unwrap_or_default(), MOST_SHOWN));
+struct Places {
+    /// Sorted by row.
+    rows: Vec<u32>,
+    lines: Vec<u32>,
+    ids: Vec<String>,
+}
+
+impl Places {
+    fn look_up(path: &Path, mut rows: Vec<u32>, with_same_id: &[Repetition]) -> Result<Places, ManifestError> {
+        rows.sort_unstable();
+        rows.dedup();
+        let (mut lines, mut ids) = (Vec::with_capacity(rows.len()), Vec::new());
+        if rows.is_empty() {
+            return Ok(Places { rows, lines, ids });
         }
+        let mut manifest = Manifest::open(path)?;
+        let mut row = Row::default();
+        while lines.len() < rows.len() && manifest.read(&mut row)? {
+            if row.number() != rows[lines.len()] {
+                continue;
+            }
+            lines.push(row.line());
+            if with_same_id
+                .get(ids.len())
+                .is_some_and(|place| place.row == row.number())
+            {
+                ids.push(escape::excerpt(row.id().unwrap_or_default(), MOST_SHOWN));
+            }
+        }
+        if lines.len() < rows.len() {
+            return Err(ManifestError::Changed { path: path.into() });
+        }
+        Ok(Places { rows, lines, ids })
     }
-    if ids.len() < places.len() {
-        return Err(ManifestError::Changed { path: path.into() });
+
+    fn line_of(&self, row: u32) -> u32 {
+        let at = self
+            .rows
+            .binary_search(&row)
+            .expect("every row that is asked for was looked up");
+        self.lines[at]
     }
-    Ok(ids)
 }
 
 #[cfg(test)]

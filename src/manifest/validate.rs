@@ -31,10 +31,12 @@ impl Cells {
         self.nsfw_checker = None;
     }
 
+    /// Sets a cell, without surrounding white space unless it is the prompt.
     pub(super) fn set(&mut self, field: Field, text: &str) {
         let cell = &mut self.texts[field as usize];
         cell.clear();
-        cell.push_str(text);
+        // The prompt is sent exactly as the manifest has it.
+        cell.push_str(if field == Field::Prompt { text } else { trimmed(text) });
     }
 
     pub(super) fn get(&self, field: Field) -> &str {
@@ -43,10 +45,10 @@ impl Cells {
 
     /// The submission these cells make, given what [`validate`] found its length and resolution to be.
     pub(super) fn submission(&self, length: ClipLength, resolution: Resolution) -> Submission<'_> {
-        let callback_url = self.get(Field::CallbackUrl).trim();
+        let callback_url = self.get(Field::CallbackUrl);
         Submission {
             prompt: Cow::Borrowed(self.get(Field::Prompt)),
-            image_url: Cow::Borrowed(self.get(Field::ImageUrl).trim()),
+            image_url: Cow::Borrowed(self.get(Field::ImageUrl)),
             length,
             resolution,
             nsfw_checker: self.nsfw_checker,
@@ -59,11 +61,11 @@ impl Cells {
 pub(super) fn validate<'a>(cells: &'a Cells, problems: &mut Vec<Problem>) -> Option<Submission<'a>> {
     let before = problems.len();
     check_prompt(cells.get(Field::Prompt), problems);
-    match cells.get(Field::ImageUrl).trim() {
+    match cells.get(Field::ImageUrl) {
         "" => problems.push(Problem::of_column(Rule::Missing, Field::ImageUrl.as_str(), "")),
         address => check_url(Field::ImageUrl, address, problems),
     }
-    match cells.get(Field::CallbackUrl).trim() {
+    match cells.get(Field::CallbackUrl) {
         "" => {}
         address => check_url(Field::CallbackUrl, address, problems),
     }
@@ -83,7 +85,7 @@ pub(super) fn validate<'a>(cells: &'a Cells, problems: &mut Vec<Problem>) -> Opt
 
 fn check_prompt(prompt: &str, problems: &mut Vec<Problem>) {
     let name = Field::Prompt.as_str();
-    if prompt.trim().is_empty() {
+    if trimmed(prompt).is_empty() {
         problems.push(Problem::of_column(Rule::Missing, name, ""));
     }
     // No text has more characters than bytes, so that most prompts need not be counted.
@@ -120,7 +122,7 @@ fn read<T: Default>(
     rule: Rule,
     problems: &mut Vec<Problem>,
 ) -> Option<T> {
-    let text = cells.get(field).trim();
+    let text = cells.get(field);
     if text.is_empty() {
         return Some(T::default());
     }
@@ -145,10 +147,23 @@ fn clip_length_of(text: &str) -> Option<ClipLength> {
 }
 
 fn resolution_of(text: &str) -> Option<Resolution> {
-    match number_before(text, &["p"])? {
+    let number = match text {
+        "768P" => "768",
+        "1080P" => "1080",
+        other => number_before(other, &["p"])?,
+    };
+    match number {
         "768" => Some(Resolution::P768),
         "1080" => Some(Resolution::P1080),
         _ => None,
+    }
+}
+
+/// [`str::trim`], which most texts do not need.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
     }
 }
 
@@ -159,6 +174,9 @@ fn number_before<'a>(text: &'a str, units: &[&str]) -> Option<&'a str> {
         let (number, end) = text.split_at_checked(at)?;
         end.eq_ignore_ascii_case(unit).then_some(number)
     };
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text);
+    }
     let number = units.iter().find_map(without_unit).unwrap_or(text).trim_end();
     match number.split_once('.') {
         None => Some(number),

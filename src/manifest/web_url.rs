@@ -24,32 +24,47 @@ fn is_plain(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;
     };
-    let bytes = rest.as_bytes();
-    let ends_host = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
-    let host_length = bytes.iter().position(ends_host).unwrap_or(bytes.len());
-    let (host, tail) = rest.split_at(host_length);
-    host.len() <= 253 && is_plain_host(host) && tail.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn is_plain_host(host: &str) -> bool {
-    let is_plain_label = |label: &str| {
-        // Labels with `--` may be punycode, which has to be valid.
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && !label.contains("--")
-    };
-    let Some((rest, last)) = host.rsplit_once('.') else {
+    let Some(host_length) = plain_host_length(rest) else {
         return false;
     };
-    // A last label that begins with a digit may make the host an IPv4 address.
-    last.starts_with(|first: char| first.is_ascii_lowercase())
-        && is_plain_label(last)
-        && rest.split('.').all(is_plain_label)
-        && !is_private_name(host)
+    // Without an early exit the compiler looks at many bytes at once.
+    let tail = &rest.as_bytes()[host_length..];
+    tail.iter().fold(true, |plain, byte| plain & byte.is_ascii_graphic())
+}
+
+/// The length of a host of lower-case labels between single dots, up to the path or the end.
+///
+/// Labels with `--` are not plain, they may be punycode, which has to be valid; nor is a last label that begins with a
+/// digit, which may make the host an IPv4 address.
+fn plain_host_length(text: &str) -> Option<usize> {
+    let mut last_label = 0;
+    let mut before = b'.';
+    let mut length = text.len();
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'-' | b'.' if !matches!(before, b'-' | b'.') => {
+                if byte == b'.' {
+                    last_label = at + 1;
+                }
+            }
+            b'/' | b'?' | b'#' => {
+                length = at;
+                break;
+            }
+            _ => return None,
+        }
+        before = byte;
+    }
+    let host = &text[..length];
+    let last = &host[last_label..];
+    // 63 bytes are the longest label that DNS allows, so no label is longer either.
+    let is_plain = length <= 63
+        && last_label > 0
+        && before != b'-'
+        && last.starts_with(|first: char| first.is_ascii_lowercase())
+        && !is_private_domain(host, last);
+    is_plain.then_some(length)
 }
 
 fn judge(text: &str) -> Option<Rule> {
@@ -124,13 +139,18 @@ fn is_local_path(text: &str) -> bool {
 /// Names that only a private network can resolve.
 fn is_private_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
-    let Some((_, last)) = name.rsplit_once('.') else {
-        return true;
-    };
+    match name.rsplit_once('.') {
+        None => true,
+        Some((_, last)) => is_private_domain(name, last),
+    }
+}
+
+/// The same for a name with several labels, the `last` of which is known.
+fn is_private_domain(name: &str, last: &str) -> bool {
     matches!(
         last,
         "local" | "localhost" | "internal" | "localdomain" | "lan" | "intranet" | "home" | "corp" | "test" | "invalid"
-    ) || name.ends_with(".home.arpa")
+    ) || (last == "arpa" && name.ends_with(".home.arpa"))
 }
 
 /// What IANA's registry of special-purpose addresses does not call globally reachable, and multicast.

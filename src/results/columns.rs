@@ -4,21 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::ResultRow;
-
-/// Our columns, in the order in which they follow the manifest's own. A part of the contract: scripts read them.
-pub const OUR_COLUMNS: [&str; 11] = [
-    "row",
-    "status",
-    "task_id",
-    "error_code",
-    "error_message",
-    "attempts",
-    "submitted_at",
-    "completed_at",
-    "credits",
-    "video_url",
-    "video_file",
-];
+use crate::row::RESULTS_COLUMNS;
 
 /// The manifest's own columns, and how a row's cells are stored. Names of ours among them are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,8 +24,8 @@ pub(super) enum Cell<'a> {
     Decimal(f64),
 }
 
-/// What stands in [`OUR_COLUMNS`] for `row`, in that order.
-pub(super) fn ours<'a>(row: &ResultRow<'a>) -> [Cell<'a>; OUR_COLUMNS.len()] {
+/// What stands in [`RESULTS_COLUMNS`] for `row`, in that order.
+pub(super) fn ours<'a>(row: &ResultRow<'a>) -> [Cell<'a>; RESULTS_COLUMNS.len()] {
     let text = |text: Option<&'a str>| text.map_or(Cell::Empty, |text| Cell::Text(Cow::Borrowed(text)));
     let time = |time: Option<crate::clock::UnixMillis>| {
         time.map_or(Cell::Empty, |moment| Cell::Text(Cow::Owned(moment.to_rfc3339())))
@@ -64,14 +50,14 @@ pub(super) fn ours<'a>(row: &ResultRow<'a>) -> [Cell<'a>; OUR_COLUMNS.len()] {
 
 /// Whether a column of the manifest has to make room for ours.
 pub(super) fn is_ours(name: &str) -> bool {
-    OUR_COLUMNS.contains(&name)
+    RESULTS_COLUMNS.contains(&name)
 }
 
 /// Object keys for a table's columns: the names, except that an empty one becomes `column_3` (its place, from 1) and
 /// a repeated one `name_2`. `None` stands for a column that makes room for ours.
 pub(super) fn object_keys(names: &[String]) -> Vec<Option<String>> {
     let given: HashSet<&str> = names.iter().map(String::as_str).collect();
-    let mut taken: HashSet<String> = OUR_COLUMNS.iter().map(ToString::to_string).collect();
+    let mut taken: HashSet<String> = RESULTS_COLUMNS.iter().map(ToString::to_string).collect();
     let mut keys = Vec::with_capacity(names.len());
     for (index, name) in names.iter().enumerate() {
         if is_ours(name) {

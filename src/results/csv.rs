@@ -6,9 +6,10 @@ use std::io::{self, Write};
 
 use csv::{IntoInnerError, Terminator, Writer, WriterBuilder};
 
-use super::columns::{Cell, Columns, OUR_COLUMNS, is_ours, ours};
+use super::columns::{Cell, Columns, is_ours, ours};
 use super::{ResultRow, cells};
 use crate::escape;
+use crate::row::RESULTS_COLUMNS;
 
 /// Bytes gathered before they go to the file: a few hundred rows.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -46,7 +47,7 @@ impl<W: Write> SeparatedWriter<W> {
                 Layout::Object(places.map(|(place, (_, name))| (name.clone(), place)).collect())
             }
         };
-        let header = kept.map(|(_, name)| name.as_str()).chain(OUR_COLUMNS);
+        let header = kept.map(|(_, name)| name.as_str()).chain(RESULTS_COLUMNS);
         csv.write_record(header.map(|name| escape::for_spreadsheet(name).into_owned()))?;
         Ok(SeparatedWriter { csv, layout })
     }

@@ -4,8 +4,9 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::value::RawValue;
 
-use super::columns::{Cell, Columns, OUR_COLUMNS, is_ours, object_keys, ours};
+use super::columns::{Cell, Columns, is_ours, object_keys, ours};
 use super::{ResultRow, cells};
+use crate::row::RESULTS_COLUMNS;
 
 /// Bytes gathered before they go to the file: a few hundred rows.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -62,7 +63,7 @@ impl<W: Write> JsonlWriter<W> {
                 }
             }
         }
-        for (key, cell) in OUR_COLUMNS.into_iter().zip(ours(row)) {
+        for (key, cell) in RESULTS_COLUMNS.into_iter().zip(ours(row)) {
             push_key(line, key)?;
             match cell {
                 Cell::Empty => push_raw(line, None),

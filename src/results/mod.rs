@@ -1,6 +1,6 @@
 //! The manifest written back, with what became of each row.
 //!
-//! A results file has the manifest's own columns in their order and then ours ([`OUR_COLUMNS`]), in manifest order,
+//! A results file has the manifest's own columns in their order and then ours ([`RESULTS_COLUMNS`](crate::row::RESULTS_COLUMNS)), in manifest order,
 //! so that it is itself a good manifest. It appears in one step: a reader sees the old file or the new one.
 //!
 //! This folder takes values and writes a file; it knows neither the ledger nor the manifest's reader. Whoever calls
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use crate::clock::UnixMillis;
 use crate::row::RowState;
 
-pub use columns::{Columns, OUR_COLUMNS};
+pub use columns::Columns;
 
 use atomic::AtomicFile;
 use csv::SeparatedWriter;

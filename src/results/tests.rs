@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::escape;
+use crate::row::RESULTS_COLUMNS;
 
 fn queued(number: u32, cells: &str) -> ResultRow<'_> {
     ResultRow {
@@ -231,7 +232,7 @@ proptest! {
             .records()
             .map(|record| {
                 let record = record.unwrap();
-                let own = record.len() - OUR_COLUMNS.len();
+                let own = record.len() - RESULTS_COLUMNS.len();
                 record.iter().take(own).map(|cell| escape::from_spreadsheet(cell).to_owned()).collect()
             })
             .collect();
@@ -246,7 +247,7 @@ proptest! {
         let text = written("r.jsonl", &Columns::Named(header), &results);
         for (line, row) in text.split_terminator('\n').zip(&rows) {
             let object: Map<String, Value> = serde_json::from_str(line).unwrap();
-            prop_assert_eq!(object.len(), row.len() + OUR_COLUMNS.len());
+            prop_assert_eq!(object.len(), row.len() + RESULTS_COLUMNS.len());
             for (value, cell) in object.values().zip(row) {
                 prop_assert_eq!(value, &json!(cell));
             }
@@ -261,7 +262,7 @@ proptest! {
         prop_assert_eq!(text.matches('\n').count(), 1);
         let mut read: Map<String, Value> = serde_json::from_str(&text).unwrap();
         prop_assert_eq!(read.get("row"), Some(&json!(7)));
-        for name in OUR_COLUMNS {
+        for name in RESULTS_COLUMNS {
             read.remove(name);
         }
         prop_assert_eq!(read, object);

@@ -32,15 +32,18 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         let rows = those(counts.rejected + counts.failed, "row");
         hints.push(format!(
             "correct {rows} that did not make it and run again, or try again without a change: \
-             `hailuo-batch run {} --retry-rejected`",
-            selection(summary)
+             `hailuo-batch run {}{} --retry-rejected`",
+            selection(summary),
+            trial(summary)
         ));
     }
     if let (Some(results), 1..) = (&summary.results, counts.taken()) {
         let results = escape::for_terminal(results);
-        hints.push(format!(
-            "the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs"
-        ));
+        hints.push(if summary.sandbox {
+            format!("look at `{results}`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing")
+        } else {
+            format!("the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs")
+        });
     }
     hints
 }
@@ -90,7 +93,12 @@ fn those(number: u64, noun: &str) -> String {
 }
 
 fn again(summary: &Summary) -> String {
-    command("run", summary)
+    format!("`hailuo-batch run {}{}`", selection(summary), trial(summary))
+}
+
+/// What keeps a trial a trial when its command is repeated.
+fn trial(summary: &Summary) -> &'static str {
+    if summary.sandbox { " --sandbox" } else { "" }
 }
 
 fn command(name: &str, summary: &Summary) -> String {

@@ -9,16 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::Progress;
 use crate::escape;
-
-/// How log lines look (`--log-format`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people. Without colours: the escape codes of a colour and of an attack look the same.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
+use crate::job::LogFormat;
 
 /// What is logged, and how.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +61,7 @@ pub fn subscriber(
         .with_ansi(false);
     Ok(match config.format {
         // The module is for those who look for a bug, not for those who read a warning.
+        // Without colours: the escape codes of a colour and of an attack look the same.
         LogFormat::Text => Box::new(builder.with_target(config.verbosity >= 2).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
     })
@@ -153,7 +145,8 @@ mod tests {
     use tracing::{debug, error, info, trace, warn};
 
     use super::*;
-    use crate::view::{ProgressMode, Secrets, Target};
+    use crate::job::ProgressMode;
+    use crate::view::{Secrets, Target};
 
     #[derive(Clone, Default)]
     struct Paper(Arc<Mutex<Vec<u8>>>);

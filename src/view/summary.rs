@@ -19,6 +19,8 @@ pub struct Summary {
     pub command: Command,
     /// The arguments that name this batch, such as `clips.csv` or `--job nightly.toml`: what hints suggest to repeat.
     pub selection: Vec<String>,
+    /// The rows were sent to the embedded sandbox: nothing was charged.
+    pub sandbox: bool,
     /// All rows of the manifest by state, over all runs.
     pub counts: Counts,
     /// Rows that the API took in this run.
@@ -125,6 +127,7 @@ impl Serialize for Summary {
                 map.serialize_entry(state.as_str(), &self.counts.of(state))?;
             }
         }
+        map.serialize_entry("sandbox", &self.sandbox)?;
         map.serialize_entry("newly_accepted", &self.newly_accepted)?;
         map.serialize_entry("requests", &self.requests)?;
         map.serialize_entry("retries", &self.retries)?;
@@ -233,7 +236,12 @@ fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     }
     let cost = &summary.cost;
     if summary.counts.taken() > 0 {
-        writeln!(formatter, "cost so far: {}", amount(cost.spent_credits, cost))?;
+        let what = if summary.sandbox {
+            "cost, had it been real"
+        } else {
+            "cost so far"
+        };
+        writeln!(formatter, "{what}: {}", amount(cost.spent_credits, cost))?;
     }
     if summary.counts.queued > 0 {
         writeln!(

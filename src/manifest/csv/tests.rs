@@ -200,7 +200,7 @@ fn a_file_without_rows_is_read_and_one_without_a_header_is_not() {
 
 #[test]
 fn formulas_of_a_results_file_are_armed_again() {
-    let ours = crate::manifest::RESULTS_COLUMNS.join(",");
+    let ours = crate::row::RESULTS_COLUMNS.join(",");
     let text = format!("prompt,image_url,notes,{ours}\n'=a boat,https://img.example.org/1.png,'@x,1,failed,,,,,,,,,\n");
     let told = read(&text).unwrap();
     assert_eq!(told[0].1, r#"["=a boat","https://img.example.org/1.png","@x"]"#);
@@ -233,7 +233,7 @@ proptest! {
             let before = String::from_utf8(bytes.clone()).unwrap().replace("\r\n", "\n").replace('\r', "\n");
             if at > 0 {
                 let line = 1 + before.matches('\n').count();
-                expected.push((line as u32, serde_json::to_string(cells).unwrap()));
+                expected.push((u32::try_from(line).unwrap(), serde_json::to_string(cells).unwrap()));
             }
             let mut writer = csv::WriterBuilder::new().terminator(terminator).from_writer(&mut bytes);
             writer.write_record(cells).unwrap();

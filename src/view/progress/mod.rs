@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Secrets;
 use crate::escape;
+use crate::job::ProgressMode;
 use screen::{Outlet, Screen, Width};
 
 /// A bar is redrawn at most this often: ten times a second looks smooth and costs nothing.
@@ -24,20 +25,6 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-
-/// How progress is shown (`--progress`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ProgressMode {
-    /// A bar on a terminal, plain lines elsewhere.
-    #[default]
-    Auto,
-    /// A bar, even where it does not look like a terminal.
-    Bar,
-    /// A line every ten seconds, and one for each notice.
-    Plain,
-    /// Nothing; log lines are still written.
-    None,
-}
 
 /// Where a run stands. Text in it may come from the server: it is escaped when it is shown.
 #[derive(Debug, Clone, Default, PartialEq)]
