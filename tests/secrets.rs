@@ -93,7 +93,7 @@ fn the_key_shows_nowhere_however_much_is_logged_and_whatever_the_server_repeats(
         expect_no_key_below(&batch);
         // The rows keep what else was said.
         assert!(
-            batch.results()[1]["error_message"].contains("bad key [API key]"),
+            batch.results()[1]["error_message"].contains("bad key [redacted]"),
             "{:?}",
             batch.results()
         );
@@ -160,6 +160,23 @@ fn a_run_at_work_shows_no_key_and_leaves_no_core() {
     assert_eq!(numbers, ["0", "0"], "{core}");
     go_on.store(true, Ordering::Relaxed);
     expect_no_key_in(&Finished::of(run.wait_with_output().unwrap()));
+}
+
+/// People try a server of their own with any key that comes to mind: hiding it must not garble what is read.
+#[test]
+fn a_key_that_is_a_common_word_garbles_nothing() {
+    let server = RawServer::start(echo);
+    in_parallel(&["a", "1", "data", "code", "taskId"], |key| {
+        let manifest = "id,prompt,image_url\na,fine,https://img.example.org/1.png\n";
+        let batch = Batch::with_manifest("shots.csv", manifest, &server.url);
+        let mut command = batch.command("run", &[]);
+        let ended = Finished::of(command.env("KIE_API_KEY", key).output().unwrap());
+        ended.expect_code(0);
+        assert!(
+            batch.results()[0]["task_id"].starts_with("task_raw_"),
+            "{key}: {ended:#?}"
+        );
+    });
 }
 
 /// Every way to hand the key over wrongly ends with 2, says what is wrong, and does not show what was given.

@@ -154,9 +154,13 @@ impl Api for Client {
     }
 }
 
+/// Shorter text is no key (known ones have 32 characters) and turns up by chance: a trial with the key `a` must still
+/// be able to read `data`.
+const SHORTEST_KEY: usize = 8;
+
 /// `body` with `[redacted]` wherever the key stood.
 fn without(key: &[u8], body: Vec<u8>) -> Vec<u8> {
-    if key.is_empty() || memmem::find(&body, key).is_none() {
+    if key.len() < SHORTEST_KEY || memmem::find(&body, key).is_none() {
         return body;
     }
     let mut safe = Vec::with_capacity(body.len());
@@ -208,8 +212,13 @@ mod tests {
 
     #[test]
     fn a_key_that_the_server_repeats_goes_no_further() {
-        let body = b"key sk-1 is wrong: sk-1".to_vec();
-        assert_eq!(without(b"sk-1", body), b"key [redacted] is wrong: [redacted]");
-        assert_eq!(without(b"", b"ok".to_vec()), b"ok");
+        let body = b"key sk-12345 is wrong: sk-12345".to_vec();
+        assert_eq!(without(b"sk-12345", body), b"key [redacted] is wrong: [redacted]");
+        for short in ["", "a", "data"] {
+            assert_eq!(
+                without(short.as_bytes(), br#"{"data":"a"}"#.to_vec()),
+                br#"{"data":"a"}"#
+            );
+        }
     }
 }
