@@ -127,6 +127,12 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r U
             Some((row, task_id)) => (find(row, rows)?, task_id),
             None => match rows {
                 [only] => (only, accept.as_str()),
+                [] => {
+                    return Err(refused(
+                        format!("`--accept {}`: no row is unknown", shown(accept)),
+                        "`hailuo-batch status` shows where the batch stands",
+                    ));
+                }
                 _ => {
                     return Err(refused(
                         format!(
