@@ -25,6 +25,34 @@ pub fn for_terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// [`for_terminal`] for text of several lines whose line ends are our own.
+pub fn lines_for_terminal(text: &str) -> Cow<'_, str> {
+    if !text
+        .chars()
+        .any(|character| character != '\n' && drives_terminal(character))
+    {
+        return Cow::Borrowed(text);
+    }
+    let lines: Vec<_> = text.split('\n').map(for_terminal).collect();
+    Cow::Owned(lines.join("\n"))
+}
+
+/// [`for_terminal`] in JSON's own escapes, for a whole JSON text on one line: what needs it can only stand in strings.
+pub fn for_json(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(drives_terminal) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 8);
+    for character in json.chars() {
+        if drives_terminal(character) {
+            write!(safe, "\\u{:04x}", u32::from(character)).expect("writing to a string cannot fail");
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// [`for_terminal`], cut to at most `most` characters with `…` where something is missing.
 pub fn excerpt(text: &str, most: usize) -> String {
     let mut characters = text.chars();
@@ -93,6 +121,24 @@ mod tests {
         );
         assert_eq!(for_terminal("safe \u{202e}txt.exe"), "safe \\u{202e}txt.exe");
         assert_eq!(for_terminal("一只小船 🛶"), "一只小船 🛶");
+    }
+
+    #[test]
+    fn lines_of_our_own_stay_lines() {
+        assert_eq!(
+            lines_for_terminal("error: a\u{1b}[2J\r\n  help: b\n"),
+            "error: a\\u{1b}[2J\\r\n  help: b\n"
+        );
+        assert!(matches!(lines_for_terminal("a\nb"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_stays_the_same_json() {
+        let json = serde_json::json!({ "a": "safe \u{202e}txt.exe\u{9b}2J 🛶" }).to_string();
+        let safe = for_json(&json);
+        assert!(safe.contains("\\u202etxt.exe\\u009b2J 🛶"), "{safe}");
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(read(&safe), read(&json));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("dispatch", &["job", "kie", "ledger"]),
     ("results", &[]),
-    ("view", &["job"]),
+    ("view", &["job", "kie"]),
     ("sandbox", &[]),
     (
         "cli",

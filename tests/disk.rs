@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use support::faults::{self, Fault, SYNCS, inject};
 use support::machine::{SmallDisk, can_use};
 use support::verdict::{Verdict, judge, ledger_rows};
-use support::{Batch, Finished, Running, SandboxProcess, through};
+use support::{Batch, Finished, Running, SandboxProcess, through, wait_until};
 
 /// Far more calls than a run of a few rows makes.
 const MOST_POINTS: u32 = 2_000;
@@ -422,11 +422,22 @@ fn results_that_cannot_be_written_do_not_lose_the_run() {
         return;
     }
     let disk = SmallDisk::of_kib(1024);
-    disk.remount("ro");
-    let sandbox = SandboxProcess::start(&[]);
+    let sandbox = SandboxProcess::start(&["--latency", "300ms"]);
     let batch = Batch::with_rows(10, &sandbox);
     let results = disk.path().join("results.csv");
-    let run = batch.run(&["--results", results.to_str().unwrap()]);
+    let flags = [
+        "--results",
+        results.to_str().unwrap(),
+        "--json",
+        "--rate",
+        "1000/1s",
+        "--concurrency",
+        "2",
+    ];
+    let running = batch.start(&flags);
+    wait_until("the first request", || sandbox.count("requests") > 0);
+    disk.remount("ro");
+    let run = running.end();
     assert_eq!(run.count("accepted"), 10);
     run.expect_code(1);
     for part in [
@@ -436,6 +447,9 @@ fn results_that_cannot_be_written_do_not_lose_the_run() {
     ] {
         assert!(run.stderr.contains(part), "{part} in {run:#?}");
     }
+    let refused = batch.run(&["--results", results.to_str().unwrap()]);
+    refused.expect_code(2);
+    assert_eq!(sandbox.count("requests"), 10, "known before anything is sent");
     let elsewhere = batch.path("elsewhere.csv");
     let mut status = batch.command("status", &["--results", elsewhere.to_str().unwrap()]);
     Running::of(&mut status).end().expect_code(0);

@@ -105,7 +105,7 @@ fn a_power_cut_bills_no_row_twice_and_loses_nothing_that_was_acknowledged() {
                         break;
                     }
                     // Several at once share their commits.
-                    let sent = cut_and_judge(&sandbox, cut, if cut % 2 == 0 { 1 } else { 4 });
+                    let sent = cut_and_judge(&sandbox, cut, if cut.is_multiple_of(2) { 1 } else { 4 });
                     while_sending.fetch_add(u32::from(sent > 0 && sent < 150), Ordering::Relaxed);
                 }
             });

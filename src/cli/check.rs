@@ -47,7 +47,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     if job.output.json {
         let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");
         object["problems"] = json!(survey.report);
-        console.answer(&format!("{object}\n"));
+        console.answer_json(&object);
         return Ok(exit_of(&summary).into());
     }
     if !survey.report.is_empty() {

@@ -1,5 +1,6 @@
 //! Where text goes. A reader that has left (`| head`, a closed terminal) is no error.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use crate::job::{Job, LogFormat, ProgressMode};
@@ -90,9 +91,15 @@ impl Console {
         }
     }
 
-    /// The command's result, on standard output.
+    /// The command's result, on standard output. Outside parts are escaped already.
     pub(super) fn answer(&self, text: &str) {
         to_stdout(&self.secrets.redact(text));
+    }
+
+    /// The command's result as one JSON object on a line.
+    pub(super) fn answer_json(&self, object: &impl Display) {
+        let object = object.to_string();
+        to_stdout(&self.secrets.redact(&format!("{}\n", crate::escape::for_json(&object))));
     }
 }
 

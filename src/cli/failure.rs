@@ -46,7 +46,7 @@ pub(super) enum Failure {
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// `--strict`.
-    #[error("{invalid} of {rows} rows are invalid, and `--strict` sends nothing then")]
+    #[error("{invalid} of {rows} rows {} invalid, and `--strict` sends nothing then", if *.invalid == 1 { "is" } else { "are" })]
     Strict { invalid: u32, rows: u32 },
     /// A budget is set and a price is not known.
     #[error("a budget needs the price of every row, and {rows} rows have none")]
@@ -74,7 +74,8 @@ impl Failure {
         if let Some(help) = self.help() {
             writeln!(text, "  help: {help}").expect("a string takes text");
         }
-        console::to_stderr(&text);
+        // Paths and texts of other layers come as they are.
+        console::to_stderr(&crate::escape::lines_for_terminal(&text));
         self.ending().into()
     }
 

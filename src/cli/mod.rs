@@ -20,6 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::escape;
 use crate::job::origin;
 
 use failure::Failure;
@@ -102,7 +103,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         text = format!("{text}\nnote: the value is from the environment variable {variable}\n");
     }
     if error.use_stderr() {
-        console::to_stderr(&text);
+        // It repeats what was given.
+        console::to_stderr(&escape::lines_for_terminal(&text));
         ExitCode::from(2)
     } else {
         console::to_stdout(&text);

@@ -21,7 +21,7 @@ use crate::job::{Job, Settings};
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{ImportStats, LedgerError, Reader, Realm, Recovered, Store};
 use crate::rate::Rate;
-use crate::results::ResultsFormat;
+use crate::results::{Columns, ResultsFormat, ResultsWriter};
 use crate::row::RowState;
 use crate::sandbox::{self, Sandbox, SandboxConfig};
 use crate::view::{self, Command, Counts, Ending, Pause, Signal, Snapshot, Summary, exit_of};
@@ -64,6 +64,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     ResultsFormat::of(&job.results)?;
     let console = Console::new(&job)?;
     let authorization = authorization(&job, &console)?;
+    try_results_place(&job)?;
     let surveyed = look_through(&job, &console)?;
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
@@ -101,11 +102,17 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
         }
     }
     if job.output.json {
-        console.answer(&format!("{}\n", summary.to_json()));
+        console.answer_json(&summary.to_json());
     } else {
         console.answer(&summary.to_string());
     }
     Ok(exit_of(&summary).into())
+}
+
+/// Proves that results can be written where they are wanted, by beginning a file there and giving it up.
+fn try_results_place(job: &Job) -> Result<(), Failure> {
+    drop(ResultsWriter::create(&job.results, &Columns::Named(Vec::new()))?);
+    Ok(())
 }
 
 /// The header that carries the key; the sandbox takes any.
@@ -209,15 +216,23 @@ fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportS
     let more = imported.changed - imported.changed_places.len() as u64;
     if more > 0 {
         console.warn(&format!(
-            "and {} more were changed after they were accepted",
-            rows(more)
+            "and {} changed after {} accepted, too",
+            if more == 1 {
+                "1 more row was".to_owned()
+            } else {
+                format!("{more} more rows were")
+            },
+            if more == 1 { "it was" } else { "they were" }
         ));
     }
     if imported.gone > 0 {
         console.notice(&format!(
-            "note: {} with task ids are in the ledger and no longer in the manifest; where a row without an `id` was \
-             edited, its new content counts as a new row",
-            rows(imported.gone)
+            "note: {} in the ledger and no longer in the manifest; where a row without an `id` was edited, its new \
+             content counts as a new row",
+            match imported.gone {
+                1 => "1 row with a task id is".to_owned(),
+                more => format!("{more} rows with task ids are"),
+            }
         ));
     }
 }

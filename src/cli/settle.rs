@@ -87,11 +87,11 @@ pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
         }
     }
     let left = unknown_rows(&job)?;
-    console.answer(&if job.output.json {
-        as_json(&left)
+    if job.output.json {
+        console.answer_json(&as_json(&left));
     } else {
-        as_text(&left, &selection, decides)
-    });
+        console.answer(&as_text(&left, &selection, decides));
+    }
     Ok(if left.is_empty() {
         Ending::Done
     } else {
@@ -131,6 +131,12 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r U
             Some((row, task_id)) => (find(row, rows)?, task_id),
             None => match rows {
                 [only] => (only, accept.as_str()),
+                [] => {
+                    return Err(refused(
+                        format!("`--accept {}`: no row is unknown", shown(accept)),
+                        "`hailuo-batch status` shows where the batch stands",
+                    ));
+                }
                 _ => {
                     return Err(refused(
                         format!(
@@ -296,7 +302,7 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
     text
 }
 
-fn as_json(rows: &[Unknown]) -> String {
+fn as_json(rows: &[Unknown]) -> serde_json::Value {
     let listed: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -311,6 +317,5 @@ fn as_json(rows: &[Unknown]) -> String {
             })
         })
         .collect();
-    let object = json!({ "unknown": rows.len(), "credits_at_stake": at_stake(rows), "rows": listed });
-    format!("{object}\n")
+    json!({ "unknown": rows.len(), "credits_at_stake": at_stake(rows), "rows": listed })
 }

@@ -44,7 +44,7 @@ pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         summary.results = Some(job.results.display().to_string());
     }
     if job.output.json {
-        console.answer(&format!("{}\n", summary.to_json()));
+        console.answer_json(&summary.to_json());
     } else {
         console.answer(&summary.to_string());
     }

@@ -65,14 +65,7 @@ impl Halt {
     pub fn message(&self) -> String {
         match self {
             Halt::Refused { message, remedy, .. } => {
-                let what = match remedy {
-                    Remedy::Key => "the API refused the key",
-                    Remedy::Access => "the API refused this client or its address",
-                    Remedy::TopUp => "the balance does not cover the next row",
-                    Remedy::Cap => "the key has reached its own cap",
-                    Remedy::Model => "the model is not available",
-                    Remedy::BaseUrl => "the server redirects: the base URL is wrong",
-                };
+                let what = remedy.trouble();
                 match message.as_str() {
                     "" => what.to_owned(),
                     said => format!("{what}: {said}"),
@@ -84,7 +77,12 @@ impl Halt {
             Halt::Patience { patience, last } => {
                 let patience = humantime::format_duration(*patience);
                 match last {
-                    Some((code, message)) => format!("nothing succeeded for {patience}; last: {code}: {message}"),
+                    Some((code, message)) if message.is_empty() => {
+                        format!("nothing succeeded for {patience}; the last trouble was {code}")
+                    }
+                    Some((code, message)) => {
+                        format!("nothing succeeded for {patience}; the last trouble was {code}: {message}")
+                    }
                     None => format!("nothing succeeded for {patience}"),
                 }
             }

@@ -472,9 +472,9 @@ impl<A: Api, L: Ledger> Run<A, L> {
             }
             AttemptResult::UnknownResubmitted => {
                 self.spend(cost);
-                self.try_again(waiting, true, outcome.effect);
+                self.try_again(waiting, true, outcome);
             }
-            AttemptResult::Again { counts } => self.try_again(waiting, *counts, outcome.effect),
+            AttemptResult::Again { counts } => self.try_again(waiting, *counts, outcome),
         }
     }
 
@@ -507,14 +507,17 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.equal_rejections = Some((code, message, count));
     }
 
-    fn try_again(&mut self, mut waiting: WaitingRow, counts: bool, effect: Effect) {
-        let wait = match effect {
+    fn try_again(&mut self, mut waiting: WaitingRow, counts: bool, outcome: &Outcome) {
+        let wait = match outcome.effect {
             // The gate makes everyone wait; the row itself goes first afterwards.
             Effect::RateLimited | Effect::Maintenance | Effect::Halt(_) => Duration::ZERO,
             Effect::Trouble | Effect::None => {
                 waiting.row.tries += u32::from(counts);
                 waiting.setbacks += u32::from(!counts);
-                self.retries.wait(waiting.row.tries + waiting.setbacks, &mut self.rng)
+                let own = self.retries.wait(waiting.row.tries + waiting.setbacks, &mut self.rng);
+                // Here the server asks for this row alone: others may go on, unless the breaker opens.
+                let asked = outcome.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+                own.max(asked)
             }
         };
         self.waiting

@@ -186,7 +186,24 @@ fn reason_of(error: &reqwest::Error) -> String {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
         Some(io::ErrorKind::TimedOut) => "timed out while connecting".to_owned(),
-        _ => innermost.to_string(),
+        _ => words_for(innermost),
+    }
+}
+
+/// What the libraries below say is for their authors.
+fn words_for(innermost: &(dyn Error + 'static)) -> String {
+    if let Some(error) = innermost.downcast_ref::<hyper::Error>() {
+        if error.is_incomplete_message() {
+            return "the connection was closed before the answer came".to_owned();
+        }
+        if error.is_parse() {
+            return format!("the answer is not HTTP ({error})");
+        }
+    }
+    match innermost.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::InvalidMessage(_)) => "the server does not speak TLS".to_owned(),
+        Some(error) => format!("TLS: {error}"),
+        None => innermost.to_string(),
     }
 }
 

@@ -111,6 +111,20 @@ pub enum Remedy {
     BaseUrl,
 }
 
+impl Remedy {
+    /// What is the matter, in words: the beginning of a halt's message.
+    pub fn trouble(self) -> &'static str {
+        match self {
+            Remedy::Key => "the API refused the key",
+            Remedy::Access => "the API refused this client or its address",
+            Remedy::TopUp => "the balance does not cover the next row",
+            Remedy::Cap => "the key has reached its own cap",
+            Remedy::Model => "the model is not available",
+            Remedy::BaseUrl => "the server redirects: the base URL is wrong",
+        }
+    }
+}
+
 /// Longest server text we keep, in characters: enough for any message of the API, not for a page of HTML.
 const MESSAGE_CHARACTERS: usize = 500;
 
@@ -263,11 +277,20 @@ impl Envelope {
     }
 }
 
-/// The head of a body on one line, for a message.
+/// The head of a body on one line, for a message; of a page of HTML only its title.
 fn excerpt(body: &[u8]) -> String {
     let head = &body[..body.len().min(4 * MESSAGE_CHARACTERS)];
     let text = String::from_utf8_lossy(head);
+    let text = title_of(&text).unwrap_or(&text);
     cut(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn title_of(page: &str) -> Option<&str> {
+    // Only ASCII letters change, so that places in one are places in the other.
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find("<title>")? + "<title>".len();
+    let end = start + lower[start..].find("</title>")?;
+    Some(page[start..end].trim()).filter(|title| !title.is_empty())
 }
 
 fn cut(text: &str) -> String {
@@ -480,6 +503,21 @@ mod tests {
             reason: "reset".into(),
         });
         assert_eq!((broken.verdict, broken.code.as_str()), (Unknown, "bad_reply"));
+    }
+
+    #[test]
+    fn of_a_page_only_the_title_is_kept() {
+        for (page, said) in [
+            (
+                "<html><TITLE>\n 524: A timeout occurred</Title><body>x</body></html>",
+                "HTTP 524: 524: A timeout occurred",
+            ),
+            ("<title></title><p>x</p>", "HTTP 524: <title></title><p>x</p>"),
+            ("plain  text", "HTTP 524: plain text"),
+            ("", "HTTP 524 with an empty body"),
+        ] {
+            assert_eq!(reply(524, page).message, said);
+        }
     }
 
     #[test]

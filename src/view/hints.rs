@@ -3,7 +3,7 @@
 use super::summary::{Command, Halt, Summary};
 use super::wording::{counted, shell_word};
 use crate::escape;
-use crate::row::RowState;
+use crate::kie::Remedy;
 
 /// One sentence for each thing that is left to do, the most pressing first.
 pub(super) fn hints(summary: &Summary) -> Vec<String> {
@@ -33,14 +33,14 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         let rows = those(counts.invalid, "invalid row");
         hints.push(format!("correct {rows} in the manifest, then {}", again(summary)));
     }
-    if counts.rejected + counts.failed > 0 {
-        let rows = those(counts.rejected + counts.failed, "row");
+    let tried_again = (counts.rejected + counts.failed).saturating_sub(given_up(summary));
+    if tried_again > 0 {
+        let rows = those(tried_again, "row");
         hints.push(format!(
             "correct {rows} that did not make it and run again, or try again without a change: \
-             `hailuo-batch run {}{} --retry-rejected{}`",
+             `hailuo-batch run {}{} --retry-rejected`",
             selection(summary),
-            trial(summary),
-            only_dropped(summary)
+            trial(summary)
         ));
     }
     if let (Some(results), 1..) = (&summary.results, counts.taken()) {
@@ -54,9 +54,21 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     hints
 }
 
+/// Rows that the user has given up: they are only tried again by their code.
+fn given_up(summary: &Summary) -> u64 {
+    let dropped = summary.causes.iter().filter(|cause| cause.code == "dropped");
+    dropped.map(|cause| cause.count).sum()
+}
+
 /// What has to change before more rows can be sent.
 fn remedy(halt: &Halt) -> &'static str {
-    match halt.code.strip_prefix("http_").unwrap_or(&halt.code) {
+    let code = match halt.code.strip_prefix("http_").unwrap_or(&halt.code) {
+        // These codes mean several things; our own sentence says which.
+        "429" | "500" if halt.message.starts_with(Remedy::TopUp.trouble()) => "402",
+        "500" if halt.message.starts_with(Remedy::Model.trouble()) => "505",
+        code => code,
+    };
+    match code {
         "401" => {
             "set `KIE_API_KEY` to a key that is valid (see https://kie.ai/api-key; it may also be bound to other IP \
              addresses), then run the same command"
@@ -78,7 +90,8 @@ fn remedy(halt: &Halt) -> &'static str {
         "505" => "Kie.ai has switched the model off: run the same command once it is back",
         "budget" => "give a larger `--budget`, then run the same command",
         "patience" => {
-            "the API has not taken a row for a long time: run the same command later, or give it more `--patience`"
+            "see whether the network and https://kie.ai work, then run the same command; `--patience` says how long a \
+             run tries"
         }
         "repeated" => {
             "see whether the message concerns all rows; then correct them and run the same command, or add \
@@ -105,20 +118,6 @@ fn again(summary: &Summary) -> String {
 /// What keeps a trial a trial when its command is repeated.
 fn trial(summary: &Summary) -> &'static str {
     if summary.sandbox { " --sandbox" } else { "" }
-}
-
-/// Rows that were given up are sent again only by name, so a hint for them alone has to name them.
-fn only_dropped(summary: &Summary) -> &'static str {
-    let mut refused = summary
-        .causes
-        .iter()
-        .filter(|cause| matches!(cause.state, RowState::Rejected | RowState::Failed))
-        .peekable();
-    if refused.peek().is_some() && refused.all(|cause| cause.code == "dropped") {
-        "=dropped"
-    } else {
-        ""
-    }
 }
 
 fn command(name: &str, summary: &Summary) -> String {

@@ -1,6 +1,5 @@
 //! Log lines on standard error: one line an event, escaped, without secrets, and never through the bar.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 use tracing::Subscriber;
@@ -134,24 +133,9 @@ impl Drop for LogLine<'_> {
         }
         self.writer.progress.line(&match self.writer.format {
             LogFormat::Text => escape::for_terminal(line),
-            LogFormat::Json => for_json(line),
+            LogFormat::Json => escape::for_json(line),
         });
     }
-}
-
-/// [`escape::for_terminal`] in JSON's own escapes. What needs it can only stand inside of strings.
-fn for_json(line: &str) -> Cow<'_, str> {
-    if let Cow::Borrowed(_) = escape::for_terminal(line) {
-        return Cow::Borrowed(line);
-    }
-    let mut safe = String::with_capacity(line.len() + 8);
-    for character in line.chars() {
-        match escape::for_terminal(character.encode_utf8(&mut [0; 4])) {
-            Cow::Borrowed(_) => safe.push(character),
-            Cow::Owned(_) => safe.push_str(&format!("\\u{:04x}", u32::from(character))),
-        }
-    }
-    Cow::Owned(safe)
 }
 
 #[cfg(test)]

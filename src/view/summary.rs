@@ -186,7 +186,12 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     if let Some(Halt { code, message }) = &summary.halted {
         let code = escape::excerpt(code, 40);
         let message = escape::excerpt(message, 300);
-        writeln!(formatter, "\nhalted: {message} ({code})")?;
+        // The API's own code is in our sentence already.
+        if message.contains(&format!("({code}")) {
+            writeln!(formatter, "\nhalted: {message}")?;
+        } else {
+            writeln!(formatter, "\nhalted: {message} ({code})")?;
+        }
     }
     if let Some(signal) = summary.interrupted {
         let by = match signal {

@@ -6,6 +6,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod machine;
+pub(crate) mod server;
 pub(crate) mod verdict;
 
 use std::fs;
@@ -107,6 +108,32 @@ impl Batch {
         verdict::judge(&verdict::ledger_rows(&self.ledger()), &sandbox.requests())
     }
 
+    /// Every request in the ledger, in the order they began.
+    pub(crate) fn attempts(&self) -> Vec<AttemptInLedger> {
+        let ledger = rusqlite::Connection::open(self.ledger()).unwrap();
+        let mut statement = ledger
+            .prepare(
+                "SELECT rows.id, result, code, began_at, answered_at FROM attempts JOIN rows USING (row_id) \
+                 ORDER BY attempt_id",
+            )
+            .unwrap();
+        let attempts = statement.query_map([], |row| {
+            Ok(AttemptInLedger {
+                id: row.get(0)?,
+                result: row.get(1)?,
+                code: row.get(2)?,
+                began_at: row.get(3)?,
+                answered_at: row.get(4)?,
+            })
+        });
+        attempts.unwrap().map(|attempt| attempt.unwrap()).collect()
+    }
+
+    /// Puts another text in the manifest's place.
+    pub(crate) fn rewrite(&self, text: &str) {
+        fs::write(&self.manifest, text).unwrap();
+    }
+
     /// The results as text cells, by row: `results()[0]["task_id"]`.
     pub(crate) fn results(&self) -> Vec<std::collections::HashMap<String, String>> {
         let stem = self.manifest.file_stem().unwrap().to_str().unwrap();
@@ -114,6 +141,16 @@ impl Batch {
         let mut reader = csv::Reader::from_path(path).unwrap();
         reader.deserialize().map(|row| row.unwrap()).collect()
     }
+}
+
+/// One request as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AttemptInLedger {
+    pub(crate) id: Option<String>,
+    pub(crate) result: Option<String>,
+    pub(crate) code: Option<String>,
+    pub(crate) began_at: i64,
+    pub(crate) answered_at: Option<i64>,
 }
 
 /// The program, with a clean environment and nothing on standard input.
@@ -341,6 +378,29 @@ impl Drop for SandboxProcess {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Does `work` for each of `cases`, a few at a time: most of a case's time is spent waiting.
+pub(crate) fn in_parallel<T: Sync>(cases: &[T], work: impl Fn(&T) + Sync) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const AT_A_TIME: usize = 6;
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_A_TIME)
+            .map(|_| {
+                scope.spawn(|| {
+                    while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        work(case);
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
 }
 
 /// Waits for something that happens in another process.
