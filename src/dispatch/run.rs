@@ -18,7 +18,7 @@ use crate::dispatch::limiter::{Limiter, Wait};
 use crate::dispatch::retry::RetrySchedule;
 use crate::dispatch::watch::{Notice, Standing, Watch};
 use crate::kie::{Api, Effect, Outcome};
-use crate::ledger::{AttemptResult, Intent, Ledger, LedgerError, QueuedRow};
+use crate::ledger::{AttemptResult, Intent, LastAttempt, Ledger, LedgerError, QueuedRow};
 use crate::rate::Rate;
 
 /// How a run ended.
@@ -64,6 +64,34 @@ const EQUAL_REJECTIONS: u32 = 10;
 
 /// The longest `Retry-After` a run waits for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// Milliseconds in which every refusal has surely been heard of by the loop that starts requests.
+const HEARD_MS: i64 = 1_000;
+
+/// What is left of a pause that an earlier run was told to make.
+fn pause_left(last: &[LastAttempt], now: UnixMillis) -> Option<Duration> {
+    // A request that left clearly after the refusal and was not refused itself ended the pause.
+    let is_over = |refused: &LastAttempt| {
+        last.iter().any(|later| {
+            later.pause_until.is_none()
+                && later.answered_at.is_some()
+                && refused.answered_at.is_some_and(|at| later.began_at.0 > at.0 + HEARD_MS)
+        })
+    };
+    let until = last
+        .iter()
+        .filter(|attempt| attempt.pause_until.is_some_and(|until| until > now) && !is_over(attempt))
+        .filter_map(|attempt| attempt.pause_until)
+        .max()?;
+    let wait = Duration::from_millis(until.millis_since(now));
+    // The run that was asked for more has halted and said until when. Whoever runs again earlier gets one probe: a
+    // nonsensical `Retry-After` must not lock a batch up.
+    Some(if wait > LONGEST_RETRY_AFTER {
+        Duration::ZERO
+    } else {
+        wait
+    })
+}
 
 struct Run<A, L> {
     api: Arc<A>,
@@ -125,13 +153,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             maintenance: config.maintenance_pause,
         };
         let mut gate = Gate::new(pauses);
-        let paused_until = config
-            .last_attempts
-            .iter()
-            .filter_map(|attempt| attempt.pause_until)
-            .max();
-        if let Some(until) = paused_until.filter(|until| *until > now) {
-            let wait = Duration::from_millis(until.millis_since(now)).min(LONGEST_RETRY_AFTER);
+        if let Some(wait) = pause_left(&config.last_attempts, now) {
             gate.pause_until(Instant::now() + wait);
         }
         let rules = Rules {
@@ -535,5 +557,59 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.standing.waiting = self.waiting.len() as u64;
         self.standing.pause = self.gate.pause();
         self.watch.standing.send_replace(self.standing.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_pause_holds_until_its_end_or_until_a_later_request_went_well() {
+        const MINUTE: i64 = 60_000;
+        let attempt = |began, answered, pause_until: Option<i64>| LastAttempt {
+            began_at: UnixMillis(began),
+            answered_at: Some(UnixMillis(answered)),
+            pause_until: pause_until.map(UnixMillis),
+        };
+        let refused = |until| attempt(0, 200, Some(until));
+        let left = |last: &[LastAttempt]| pause_left(last, UnixMillis(MINUTE)).map(|wait| wait.as_secs());
+        let table = [
+            ("no request", vec![], None),
+            ("over", vec![refused(MINUTE)], None),
+            ("still on", vec![refused(3 * MINUTE)], Some(120)),
+            (
+                "the longest counts",
+                vec![refused(2 * MINUTE), refused(3 * MINUTE)],
+                Some(120),
+            ),
+            (
+                "others were in flight",
+                vec![attempt(150, 900, None), refused(3 * MINUTE)],
+                Some(120),
+            ),
+            (
+                "a probe went well",
+                vec![attempt(20_000, 20_200, None), refused(3 * MINUTE)],
+                None,
+            ),
+            (
+                "refused again since",
+                vec![
+                    attempt(30_000, 30_200, Some(2 * MINUTE)),
+                    attempt(20_000, 20_200, None),
+                    refused(3 * MINUTE),
+                ],
+                Some(60),
+            ),
+            (
+                "longer than a run waits: one probe now",
+                vec![refused(i64::MAX)],
+                Some(0),
+            ),
+        ];
+        for (name, last, seconds) in table {
+            assert_eq!(left(&last), seconds, "{name}");
+        }
     }
 }
