@@ -275,8 +275,23 @@ fn a_retry_after_of_more_than_a_quarter_of_an_hour_halts() {
         ended.expect_code(3);
         assert_eq!(ended.summary()["halted"]["code"], "retry_after", "{tag}");
         assert_eq!(ended.count("queued"), 2, "{tag}");
+        // Who comes back earlier gets one probe, here a good one: a nonsensical wait does not lock the batch up.
+        let earlier = batch.run(&["--concurrency", "1"]);
+        earlier.expect_code(0);
+        assert_eq!(earlier.count("requests"), 2, "{tag}");
+        // And what the probe found out is not forgotten.
+        batch.rewrite("id,prompt,image_url\nr9,a third,https://img.example.org/9.png\n");
+        let third = batch.run(&["--for", "5s"]);
+        assert_eq!((third.count("accepted"), third.count("queued")), (1, 0), "{tag}");
     }
-    assert_eq!(sandbox.count("requests"), 3);
+    assert_eq!(sandbox.count("requests"), 3 * 4);
+
+    let batch = Batch::with_prompts(&["[sandbox:429:ra=1000*]", "another"], &sandbox);
+    for _ in 0..2 {
+        let ended = batch.run(&[]);
+        ended.expect_code(3);
+        assert_eq!(ended.summary()["halted"]["code"], "retry_after");
+    }
 }
 
 #[test]
