@@ -3,11 +3,13 @@
 //! Standard output carries a command's summary (or its JSON) and nothing else; everything said on the way goes to
 //! standard error, through `console::Console`.
 
+mod background;
 mod check;
 mod console;
 mod failure;
 mod intake;
 mod manual;
+mod news;
 mod outputs;
 mod run;
 pub mod sandbox;

@@ -10,26 +10,24 @@ use clap::Args;
 use reqwest::header::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::clock::Wall;
-use crate::dispatch::{
-    self, DispatchConfig, Halt, Notice, PauseReason, RetryConfig, RunReport, Standing, TokenSource, Watch,
-};
+use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
 use crate::kie::{Client, ClientConfig};
-use crate::ledger::{ImportStats, LedgerError, Reader, Realm, Recovered, Store};
+use crate::ledger::{LedgerError, Reader, Realm, Store};
 use crate::rate::Rate;
 use crate::results::{Columns, ResultsFormat, ResultsWriter};
-use crate::row::RowState;
 use crate::sandbox::{self, Sandbox, SandboxConfig};
-use crate::view::{self, Command, Counts, Ending, Pause, Signal, Snapshot, Summary, exit_of};
+use crate::view::{self, Command, Counts, Ending, Summary, exit_of};
 
+use super::background::{Background, blocking};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake::{self, Surveyed};
-use super::outputs::{estimate, kinds_of, selection_of, summary_of, time_for, write_results};
+use super::news;
+use super::outputs::{estimate, kinds_of, selection_of, summary_of, write_results};
 use super::signals::Signals;
 
 /// Submit every row that is not done; run it again to go on
@@ -47,12 +45,6 @@ pub(super) struct RunArgs {
     settings: Settings,
 }
 
-/// The results are written again at least this often during a run.
-const RESULTS_EVERY: Duration = Duration::from_secs(60);
-
-/// Progress is looked at this often; the console draws less often than that.
-const TICK: Duration = Duration::from_millis(200);
-
 /// More than any window holds in practice: the limiter takes from it what still counts.
 const LAST_ATTEMPTS: u32 = 4_096;
 
@@ -69,11 +61,11 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &surveyed)?;
-    tell_of_the_past(&console, &recovered, &imported, &selection);
+    news::tell_of_the_past(&console, &recovered, &imported, &selection);
     drop(surveyed);
 
     let console_of_signals = console.clone();
-    let signals = Signals::listen(move |signal| tell_of_signal(&console_of_signals, signal))?;
+    let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
     let (store, report) = send(store, &job, &console, authorization, &signals).await?;
     let path = job.results.clone();
     let written = blocking({
@@ -170,84 +162,6 @@ fn open_ledger(job: &Job, console: &Console) -> Result<Store, Failure> {
     }
 }
 
-fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportStats, selection: &[String]) {
-    let rows = |count: u64| {
-        if count == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{count} rows")
-        }
-    };
-    if recovered.from_reserve > 0 {
-        console.notice(&format!(
-            "recovered: {} got the task ids that an earlier run could only write to its reserve file",
-            rows(recovered.from_reserve)
-        ));
-    }
-    if recovered.left_sending > 0 {
-        console.warn(&format!(
-            "an earlier run ended while {} being sent; they may have been taken and are unknown now: see \
-             `hailuo-batch settle {}`",
-            if recovered.left_sending == 1 {
-                "1 row was".into()
-            } else {
-                format!("{} were", rows(recovered.left_sending))
-            },
-            selection.join(" ")
-        ));
-    }
-    if imported.requeued > 0 {
-        console.notice(&format!("{} queued again, as asked", rows(imported.requeued)));
-    }
-    if imported.edited > 0 {
-        console.notice(&format!("{} with new content queued", rows(imported.edited)));
-    }
-    for changed in &imported.changed_places {
-        let id = changed.id.as_deref().map(|id| format!(" (`{id}`)")).unwrap_or_default();
-        let advice = match changed.state {
-            RowState::Unknown => "settle it first: `hailuo-batch settle`",
-            _ => "it was not sent again; `--resubmit-changed` does, and pays for it",
-        };
-        console.warn(&format!(
-            "line {}{id} was changed after it was {}: {advice}",
-            changed.line, changed.state
-        ));
-    }
-    let more = imported.changed - imported.changed_places.len() as u64;
-    if more > 0 {
-        console.warn(&format!(
-            "and {} changed after {} accepted, too",
-            if more == 1 {
-                "1 more row was".to_owned()
-            } else {
-                format!("{more} more rows were")
-            },
-            if more == 1 { "it was" } else { "they were" }
-        ));
-    }
-    if imported.gone > 0 {
-        console.notice(&format!(
-            "note: {} in the ledger and no longer in the manifest; where a row without an `id` was edited, its new \
-             content counts as a new row",
-            match imported.gone {
-                1 => "1 row with a task id is".to_owned(),
-                more => format!("{more} rows with task ids are"),
-            }
-        ));
-    }
-}
-
-fn tell_of_signal(console: &Console, signal: Signal) {
-    let name = match signal {
-        Signal::Interrupt => "interrupted",
-        Signal::Terminate => "asked to end",
-    };
-    console.notice(&format!(
-        "{name}: nothing more is started; the requests in flight are being finished (again: leave at once, they become \
-         unknown)"
-    ));
-}
-
 /// Sends what is queued and gives the ledger back, with the run's end noted in it.
 async fn send(
     mut store: Store,
@@ -263,7 +177,7 @@ async fn send(
     } else {
         job.base_url.as_str()
     };
-    warn_of_another_place(console, job, store.last_target()?);
+    news::warn_of_another_place(console, job, store.last_target()?);
     let run_id = store.begin_run(Wall::System, target)?;
     if counts.queued == 0 {
         store.end_run(run_id, Wall::System.now(), None)?;
@@ -288,13 +202,13 @@ async fn send(
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
-    tell_of_the_plan(console, job, counts.queued);
+    news::tell_of_the_plan(console, job, counts.queued);
 
     let (standing, watched) = watch::channel(Standing::default());
     let notices = console.clone();
     let watch = Watch {
         standing,
-        notice: Arc::new(move |notice| tell(&notices, &notice)),
+        notice: Arc::new(move |notice| news::tell(&notices, &notice)),
     };
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
@@ -315,24 +229,6 @@ async fn send(
         report.ledger_error.get_or_insert(error);
     }
     Ok((store, report))
-}
-
-/// Rows sent to a server on this machine count as done for the real API too, and the other way round. That errs on the
-/// side of not paying; but whoever has only rehearsed will want to know.
-fn warn_of_another_place(console: &Console, job: &Job, last: Option<String>) {
-    let here = |url: &str| {
-        Url::parse(url)
-            .ok()
-            .map(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")))
-    };
-    let Some(last) = last.filter(|last| here(last).is_some() && here(last) != here(job.base_url.as_str())) else {
-        return;
-    };
-    console.warn(&format!(
-        "rows of `{}` were sent to {last} before; they count as done for {} too. For a fresh start give another `--ledger`",
-        job.ledger.display(),
-        job.base_url
-    ));
 }
 
 async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
@@ -400,177 +296,6 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
         seed: None,
         #[cfg(test)]
         planted: None,
-    }
-}
-
-fn tell_of_the_plan(console: &Console, job: &Job, queued: u64) {
-    let rows = job.limit.map_or(queued, |limit| limit.min(queued));
-    let time = match time_for(job.rate, rows).filter(|time| time.as_secs() > 0) {
-        Some(time) => format!(
-            ", about {} at {}",
-            humantime::format_duration(Duration::from_secs(time.as_secs())),
-            job.rate
-        ),
-        None => String::new(),
-    };
-    let place = if job.sandbox {
-        "to the sandbox".to_owned()
-    } else {
-        format!("to {}", job.base_url)
-    };
-    console.notice(&format!(
-        "sending {rows} {} {place}{time}",
-        if rows == 1 { "row" } else { "rows" }
-    ));
-}
-
-fn tell(console: &Console, notice: &Notice) {
-    let lasting = |duration: &Duration| {
-        humantime::format_duration(Duration::from_millis(
-            u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-        ))
-        .to_string()
-    };
-    match notice {
-        // Progress shows pauses itself.
-        Notice::Paused { reason, wait, code } => {
-            tracing::info!(?reason, wait_ms = wait.as_millis(), %code, "paused");
-        }
-        Notice::Resumed { reason } => tracing::info!(?reason, "resumed"),
-        Notice::Slower { spacing } => console.notice(&format!(
-            "slower: one request every {}, as something else seems to use the account",
-            lasting(spacing)
-        )),
-        Notice::Halted(halt) => console.notice(&format!("halted: {} ({})", halt.message(), halt.code())),
-        Notice::TimeIsUp => console.notice("time is up: nothing more is started"),
-        Notice::NotRecorded { row, task_id } => console.alarm(&format!(
-            "row {row} was accepted as task {task_id}, and the ledger could not record it; it is in the reserve file \
-             beside the ledger if that could be written, and the next run takes it from there: keep this line"
-        )),
-    }
-}
-
-/// What goes on beside the run: progress on the console, and the results once a minute and at a signal.
-struct Background {
-    progress: JoinHandle<()>,
-    results: JoinHandle<()>,
-    done: watch::Sender<bool>,
-}
-
-impl Background {
-    fn start(
-        job: &Job,
-        console: &Console,
-        queued: u64,
-        standing: watch::Receiver<Standing>,
-        stop: watch::Receiver<bool>,
-    ) -> Background {
-        let (done, is_done) = watch::channel(false);
-        let total = job.limit.map_or(queued, |limit| limit.min(queued));
-        let progress = show_progress(console.clone(), job.rate, total, standing, is_done.clone());
-        let results = keep_results(job.ledger.clone(), job.results.clone(), stop, is_done);
-        Background {
-            progress: tokio::spawn(progress),
-            results: tokio::spawn(results),
-            done,
-        }
-    }
-
-    async fn end(self) {
-        self.done.send_replace(true);
-        for task in [self.progress, self.results] {
-            // They only look on; a panic in one has been printed and must not hide what the run did.
-            task.await.ok();
-        }
-    }
-}
-
-async fn show_progress(
-    console: Console,
-    rate: Rate,
-    total: u64,
-    standing: watch::Receiver<Standing>,
-    mut done: watch::Receiver<bool>,
-) {
-    let started = Instant::now();
-    let mut tick = tokio::time::interval(TICK);
-    loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            _ = done.changed() => return,
-        }
-        let standing = standing.borrow().clone();
-        let snapshot = snapshot_of(&standing, rate, total, started.elapsed());
-        let progress = console.progress.clone();
-        // A terminal that is stopped (Ctrl-S) blocks the write, and must block nothing else.
-        blocking(move || progress.update(&snapshot)).await;
-    }
-}
-
-fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -> Snapshot {
-    let done = standing.accepted + standing.rejected + standing.unknown;
-    let queued = total.saturating_sub(done + standing.in_flight);
-    let pause = standing.pause.map(|(reason, until)| {
-        let remaining = until.map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
-        let words = match reason {
-            PauseReason::RateLimited => "the API answered 429",
-            PauseReason::Maintenance => "the API is in maintenance",
-            PauseReason::Outage => "several requests in a row failed",
-        };
-        let reason = match remaining {
-            Some(_) => words.to_owned(),
-            None => format!("{words}; one request tries whether it works again"),
-        };
-        Pause {
-            remaining: remaining.unwrap_or_default(),
-            reason,
-        }
-    });
-    let eta =
-        time_for(rate, queued + 1).map(|time| time + pause.as_ref().map_or(Duration::ZERO, |pause| pause.remaining));
-    Snapshot {
-        total,
-        done,
-        accepted: standing.accepted,
-        rejected: standing.rejected,
-        unknown: standing.unknown,
-        in_flight: standing.in_flight,
-        queued,
-        requests: standing.requests,
-        rate_limited: standing.rate_limited,
-        elapsed,
-        spent_credits: (standing.unpriced == 0).then_some(standing.spent),
-        pause,
-        eta,
-    }
-}
-
-async fn keep_results(
-    ledger: PathBuf,
-    results: PathBuf,
-    mut stop: watch::Receiver<bool>,
-    mut done: watch::Receiver<bool>,
-) {
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + RESULTS_EVERY, RESULTS_EVERY);
-    loop {
-        tokio::select! {
-            _ = tick.tick() => {}
-            Ok(()) = stop.changed() => {}
-            _ = done.changed() => return,
-        }
-        let (ledger, results) = (ledger.clone(), results.clone());
-        if let Err(failure) = blocking(move || write_results(&ledger, &results)).await {
-            // The last writing decides; until then it may get better.
-            tracing::warn!(%failure, "the results could not be written; trying again in a minute");
-        }
-    }
-}
-
-/// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

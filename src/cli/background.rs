@@ -1,0 +1,145 @@
+//! What goes on beside a run: progress on the console, and the results file.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::dispatch::{PauseReason, Standing};
+use crate::job::Job;
+use crate::rate::Rate;
+use crate::view::{Pause, Snapshot};
+
+use super::console::Console;
+use super::outputs::{time_for, write_results};
+
+/// The results are written again at least this often during a run.
+const RESULTS_EVERY: Duration = Duration::from_secs(60);
+
+/// Progress is looked at this often; the console draws less often than that.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What goes on beside the run: progress on the console, and the results once a minute and at a signal.
+pub(super) struct Background {
+    progress: JoinHandle<()>,
+    results: JoinHandle<()>,
+    done: watch::Sender<bool>,
+}
+
+impl Background {
+    pub(super) fn start(
+        job: &Job,
+        console: &Console,
+        queued: u64,
+        standing: watch::Receiver<Standing>,
+        stop: watch::Receiver<bool>,
+    ) -> Background {
+        let (done, is_done) = watch::channel(false);
+        let total = job.limit.map_or(queued, |limit| limit.min(queued));
+        let progress = show_progress(console.clone(), job.rate, total, standing, is_done.clone());
+        let results = keep_results(job.ledger.clone(), job.results.clone(), stop, is_done);
+        Background {
+            progress: tokio::spawn(progress),
+            results: tokio::spawn(results),
+            done,
+        }
+    }
+
+    pub(super) async fn end(self) {
+        self.done.send_replace(true);
+        for task in [self.progress, self.results] {
+            // They only look on; a panic in one has been printed and must not hide what the run did.
+            task.await.ok();
+        }
+    }
+}
+
+async fn show_progress(
+    console: Console,
+    rate: Rate,
+    total: u64,
+    standing: watch::Receiver<Standing>,
+    mut done: watch::Receiver<bool>,
+) {
+    let started = Instant::now();
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            _ = done.changed() => return,
+        }
+        let standing = standing.borrow().clone();
+        let snapshot = snapshot_of(&standing, rate, total, started.elapsed());
+        let progress = console.progress.clone();
+        // A terminal that is stopped (Ctrl-S) blocks the write, and must block nothing else.
+        blocking(move || progress.update(&snapshot)).await;
+    }
+}
+
+fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -> Snapshot {
+    let done = standing.accepted + standing.rejected + standing.unknown;
+    let queued = total.saturating_sub(done + standing.in_flight);
+    let pause = standing.pause.map(|(reason, until)| {
+        let remaining = until.map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
+        let words = match reason {
+            PauseReason::RateLimited => "the API answered 429",
+            PauseReason::Maintenance => "the API is in maintenance",
+            PauseReason::Outage => "several requests in a row failed",
+        };
+        let reason = match remaining {
+            Some(_) => words.to_owned(),
+            None => format!("{words}; one request tries whether it works again"),
+        };
+        Pause {
+            remaining: remaining.unwrap_or_default(),
+            reason,
+        }
+    });
+    let eta =
+        time_for(rate, queued + 1).map(|time| time + pause.as_ref().map_or(Duration::ZERO, |pause| pause.remaining));
+    Snapshot {
+        total,
+        done,
+        accepted: standing.accepted,
+        rejected: standing.rejected,
+        unknown: standing.unknown,
+        in_flight: standing.in_flight,
+        queued,
+        requests: standing.requests,
+        rate_limited: standing.rate_limited,
+        elapsed,
+        spent_credits: (standing.unpriced == 0).then_some(standing.spent),
+        pause,
+        eta,
+    }
+}
+
+async fn keep_results(
+    ledger: PathBuf,
+    results: PathBuf,
+    mut stop: watch::Receiver<bool>,
+    mut done: watch::Receiver<bool>,
+) {
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + RESULTS_EVERY, RESULTS_EVERY);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {}
+            Ok(()) = stop.changed() => {}
+            _ = done.changed() => return,
+        }
+        let (ledger, results) = (ledger.clone(), results.clone());
+        if let Err(failure) = blocking(move || write_results(&ledger, &results)).await {
+            // The last writing decides; until then it may get better.
+            tracing::warn!(%failure, "the results could not be written; trying again in a minute");
+        }
+    }
+}
+
+/// Runs `work` where it may block.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

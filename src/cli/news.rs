@@ -1,0 +1,157 @@
+//! What a run says on standard error: what it found, what it is about to do, what happens.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::dispatch::Notice;
+use crate::job::Job;
+use crate::ledger::{ImportStats, Recovered};
+use crate::row::RowState;
+use crate::view::Signal;
+
+use super::console::Console;
+use super::outputs::time_for;
+
+pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportStats, selection: &[String]) {
+    let rows = |count: u64| {
+        if count == 1 {
+            "1 row".to_owned()
+        } else {
+            format!("{count} rows")
+        }
+    };
+    if recovered.from_reserve > 0 {
+        console.notice(&format!(
+            "recovered: {} got the task ids that an earlier run could only write to its reserve file",
+            rows(recovered.from_reserve)
+        ));
+    }
+    if recovered.left_sending > 0 {
+        console.warn(&format!(
+            "an earlier run ended while {} being sent; they may have been taken and are unknown now: see \
+             `hailuo-batch settle {}`",
+            if recovered.left_sending == 1 {
+                "1 row was".into()
+            } else {
+                format!("{} were", rows(recovered.left_sending))
+            },
+            selection.join(" ")
+        ));
+    }
+    if imported.requeued > 0 {
+        console.notice(&format!("{} queued again, as asked", rows(imported.requeued)));
+    }
+    if imported.edited > 0 {
+        console.notice(&format!("{} with new content queued", rows(imported.edited)));
+    }
+    for changed in &imported.changed_places {
+        let id = changed.id.as_deref().map(|id| format!(" (`{id}`)")).unwrap_or_default();
+        let advice = match changed.state {
+            RowState::Unknown => "settle it first: `hailuo-batch settle`",
+            _ => "it was not sent again; `--resubmit-changed` does, and pays for it",
+        };
+        console.warn(&format!(
+            "line {}{id} was changed after it was {}: {advice}",
+            changed.line, changed.state
+        ));
+    }
+    let more = imported.changed - imported.changed_places.len() as u64;
+    if more > 0 {
+        console.warn(&format!(
+            "and {} changed after {} accepted, too",
+            if more == 1 {
+                "1 more row was".to_owned()
+            } else {
+                format!("{more} more rows were")
+            },
+            if more == 1 { "it was" } else { "they were" }
+        ));
+    }
+    if imported.gone > 0 {
+        console.notice(&format!(
+            "note: {} in the ledger and no longer in the manifest; where a row without an `id` was edited, its new \
+             content counts as a new row",
+            match imported.gone {
+                1 => "1 row with a task id is".to_owned(),
+                more => format!("{more} rows with task ids are"),
+            }
+        ));
+    }
+}
+
+pub(super) fn tell_of_signal(console: &Console, signal: Signal) {
+    let name = match signal {
+        Signal::Interrupt => "interrupted",
+        Signal::Terminate => "asked to end",
+    };
+    console.notice(&format!(
+        "{name}: nothing more is started; the requests in flight are being finished (again: leave at once, they become \
+         unknown)"
+    ));
+}
+
+/// Rows sent to a server on this machine count as done for the real API too, and the other way round. That errs on the
+/// side of not paying; but whoever has only rehearsed will want to know.
+pub(super) fn warn_of_another_place(console: &Console, job: &Job, last: Option<String>) {
+    let here = |url: &str| {
+        Url::parse(url)
+            .ok()
+            .map(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")))
+    };
+    let Some(last) = last.filter(|last| here(last).is_some() && here(last) != here(job.base_url.as_str())) else {
+        return;
+    };
+    console.warn(&format!(
+        "rows of `{}` were sent to {last} before; they count as done for {} too. For a fresh start give another `--ledger`",
+        job.ledger.display(),
+        job.base_url
+    ));
+}
+
+pub(super) fn tell_of_the_plan(console: &Console, job: &Job, queued: u64) {
+    let rows = job.limit.map_or(queued, |limit| limit.min(queued));
+    let time = match time_for(job.rate, rows).filter(|time| time.as_secs() > 0) {
+        Some(time) => format!(
+            ", about {} at {}",
+            humantime::format_duration(Duration::from_secs(time.as_secs())),
+            job.rate
+        ),
+        None => String::new(),
+    };
+    let place = if job.sandbox {
+        "to the sandbox".to_owned()
+    } else {
+        format!("to {}", job.base_url)
+    };
+    console.notice(&format!(
+        "sending {rows} {} {place}{time}",
+        if rows == 1 { "row" } else { "rows" }
+    ));
+}
+
+pub(super) fn tell(console: &Console, notice: &Notice) {
+    let lasting = |duration: &Duration| {
+        humantime::format_duration(Duration::from_millis(
+            u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        ))
+        .to_string()
+    };
+    match notice {
+        // Progress shows pauses itself.
+        Notice::Paused { reason, wait, code } => {
+            tracing::info!(?reason, wait_ms = wait.as_millis(), %code, "paused");
+        }
+        Notice::Resumed { reason } => tracing::info!(?reason, "resumed"),
+        Notice::Slower { spacing } => console.notice(&format!(
+            "slower: one request every {}, as something else seems to use the account",
+            lasting(spacing)
+        )),
+        Notice::Halted(halt) => console.notice(&format!("halted: {} ({})", halt.message(), halt.code())),
+        Notice::TimeIsUp => console.notice("time is up: nothing more is started"),
+        Notice::NotRecorded { row, task_id } => console.alarm(&format!(
+            "row {row} was accepted as task {task_id}, and the ledger could not record it; it is in the reserve file \
+             beside the ledger if that could be written, and the next run takes it from there: keep this line"
+        )),
+    }
+}
