@@ -42,7 +42,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     };
     let job = Job::load(settings)?;
     let console = Console::new(&job)?;
-    let survey = intake::survey(&job)?.survey;
+    let survey = intake::survey(&job)?;
     let summary = summary_of(&job, &survey, selection);
     if job.output.json {
         let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");

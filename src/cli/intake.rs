@@ -3,15 +3,9 @@
 use crate::job::{CodeFilter, Job, OnUnknown};
 use crate::ledger::{ImportRow, ImportStats, Requeue, Store};
 use crate::manifest::{self, Format, Manifest, Repeat, Row, Severity, Survey};
-use crate::row::{RowKey, Submission};
+use crate::row::{RowKey, Submission, TaskId};
 
 use super::failure::Failure;
-
-/// A manifest that was read once, and what else the second reading needs to know.
-pub(super) struct Surveyed {
-    pub survey: Survey,
-    has_ids: bool,
-}
 
 /// Names of the notes that an import leaves in the ledger.
 pub(super) const COLUMNS_NOTE: &str = "columns";
@@ -19,22 +13,19 @@ pub(super) const FORMAT_NOTE: &str = "format";
 const FINGERPRINT_NOTE: &str = "fingerprint";
 
 /// Reads the manifest for the first time: every problem of it, before anything is sent.
-pub(super) fn survey(job: &Job) -> Result<Surveyed, Failure> {
-    let mut has_ids = false;
-    let survey = manifest::survey(&job.manifest, |row| has_ids |= row.id().is_some())?;
-    Ok(Surveyed { survey, has_ids })
+pub(super) fn survey(job: &Job) -> Result<Survey, Failure> {
+    Ok(manifest::survey(&job.manifest, |_| {})?)
 }
 
 /// Brings the ledger up to date with the manifest. A manifest that is as it was, and no option that moves rows, leave
 /// nothing to do.
-pub(super) fn import(store: &mut Store, job: &Job, surveyed: &Surveyed) -> Result<ImportStats, Failure> {
+pub(super) fn import(store: &mut Store, job: &Job, survey: &Survey) -> Result<ImportStats, Failure> {
     let requeue = requeue_of(job);
-    let fingerprint = format!("{} {:?}", env!("CARGO_PKG_VERSION"), surveyed.survey.fingerprint);
+    let fingerprint = format!("{} {:?}", env!("CARGO_PKG_VERSION"), survey.fingerprint);
     if requeue == Requeue::default() && store.meta(FINGERPRINT_NOTE)?.as_ref() == Some(&fingerprint) {
         return Ok(ImportStats::default());
     }
-    let survey = &surveyed.survey;
-    let mut import = store.import(requeue, surveyed.has_ids)?;
+    let mut import = store.import(requeue)?;
     let mut manifest = Manifest::open(&job.manifest)?;
     let mut row = Row::default();
     let mut cells = String::new();
@@ -52,6 +43,7 @@ pub(super) fn import(store: &mut Store, job: &Job, surveyed: &Surveyed) -> Resul
             submission: submission.as_ref(),
             cells: &cells,
             problem: problem.as_deref(),
+            outcome: row.outcome().map(|(state, task_id)| (state, TaskId::new(&task_id))),
         })?;
     }
     manifest.expect_same(survey.fingerprint)?;
@@ -60,17 +52,8 @@ pub(super) fn import(store: &mut Store, job: &Job, surveyed: &Surveyed) -> Resul
         Format::Csv | Format::Tsv => "table",
         Format::Jsonl => "objects",
     };
-    // Rows that wait for a word of the user are reported by every run, so the next import must look at them again.
-    let fingerprint = if import.has_changed_rows() {
-        String::new()
-    } else {
-        fingerprint
-    };
-    Ok(import.finish(&[
-        (COLUMNS_NOTE, &columns),
-        (FORMAT_NOTE, format),
-        (FINGERPRINT_NOTE, &fingerprint),
-    ])?)
+    let notes = [(COLUMNS_NOTE, columns.as_str()), (FORMAT_NOTE, format)];
+    Ok(import.finish(&notes, (FINGERPRINT_NOTE, &fingerprint))?)
 }
 
 fn requeue_of(job: &Job) -> Requeue {

@@ -39,6 +39,23 @@ pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, importe
             selection.join(" ")
         ));
     }
+    if imported.brought > 0 {
+        console.notice(&format!(
+            "note: the manifest is a results file: {} taken over with the outcome it says; without its columns `status` \
+             and `task_id` they would be sent as new rows",
+            if imported.brought == 1 { "1 row was".into() } else { format!("{} were", rows(imported.brought)) }
+        ));
+    }
+    if imported.renamed > 0 {
+        console.notice(&format!(
+            "note: {} recognised by their content under another `id` or place, and not sent again",
+            if imported.renamed == 1 {
+                "1 row was".into()
+            } else {
+                format!("{} were", rows(imported.renamed))
+            }
+        ));
+    }
     if imported.requeued > 0 {
         console.notice(&format!("{} queued again, as asked", rows(imported.requeued)));
     }
@@ -70,12 +87,9 @@ pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, importe
     }
     if imported.gone > 0 {
         console.notice(&format!(
-            "note: {} in the ledger and no longer in the manifest; where a row without an `id` was edited, its new \
-             content counts as a new row",
-            match imported.gone {
-                1 => "1 row with a task id is".to_owned(),
-                more => format!("{more} rows with task ids are"),
-            }
+            "note: {} that may have been paid for are in the ledger and no longer in the manifest; where a row without an \
+             `id` was edited, its new content counts as a new row",
+            rows(imported.gone)
         ));
     }
 }

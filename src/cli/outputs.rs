@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, Reader, StoredRow};
+use crate::ledger::{LedgerError, Reader, Store, StoredRow};
 use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::Rate;
@@ -30,13 +30,14 @@ pub(super) fn write_results(ledger: &Path, path: &Path) -> Result<(), Failure> {
         _ => Columns::Named(names),
     };
     let halt = reader.last_halt()?;
+    let at_work = Store::owner(ledger).is_some();
     let mut writer = ResultsWriter::create(path, &columns)?;
     reader.for_each_row(|row| {
         let (error_code, error_message) = trouble_of(row, halt.as_ref());
         writer.write(&ResultRow {
             number: row.number,
             cells: row.cells,
-            state: row.state,
+            state: settled(row.state, at_work),
             task_id: row.task_id,
             error_code,
             error_message,
@@ -56,15 +57,30 @@ pub(super) fn write_results(ledger: &Path, path: &Path) -> Result<(), Failure> {
 fn trouble_of<'r>(row: &StoredRow<'r>, halt: Option<&'r (String, String)>) -> (Option<&'r str>, Option<&'r str>) {
     match (row.state, row.error_code, halt) {
         (RowState::Invalid, _, _) => (Some("invalid"), row.problem),
+        (_, None, _) if row.problem.is_some() => (Some("changed"), row.problem),
         (RowState::Queued, None, Some((_, message))) => (Some("halted"), Some(message)),
         (_, code, _) => (code, row.error_message),
+    }
+}
+
+/// Without a run at work, rows that are `sending` were left so by one that died: the next will call them unknown.
+fn settled(state: RowState, at_work: bool) -> RowState {
+    match state {
+        RowState::Sending if !at_work => RowState::Unknown,
+        state => state,
     }
 }
 
 /// What the ledger says about the batch, for the part of a [`Summary`] that does not depend on this run.
 pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) -> Result<Summary, Failure> {
     let reader = Reader::open(&job.ledger)?;
-    let counts: Counts = reader.counts()?.into_iter().collect();
+    let owner = Store::owner(&job.ledger);
+    let counts = reader
+        .counts()?
+        .into_iter()
+        .map(|(state, rows)| (settled(state, owner.is_some()), rows));
+    let counts: Counts = counts.collect();
+    let standing = reader.standing_apart()?;
     let troubled = counts.invalid + counts.rejected + counts.unknown + counts.failed > 0;
     let mut causes = Causes::default();
     let mut queued = Vec::new();
@@ -96,6 +112,11 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         selection,
         sandbox: reader.is_trial()?,
         counts,
+        changed: standing.changed,
+        unknown_elsewhere: standing.unknown_elsewhere,
+        at_work: owner
+            .filter(|_| command == Command::Status)
+            .map(|owner| owner.to_string()),
         cost,
         estimated_time: time_for(job.rate, counts.queued),
         halted: halted.filter(|_| command == Command::Status && counts.queued > 0),

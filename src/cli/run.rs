@@ -17,6 +17,7 @@ use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standi
 use crate::job::{Job, Settings};
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{LedgerError, Reader, Realm, Store};
+use crate::manifest::Survey;
 use crate::rate::Rate;
 use crate::results::{Columns, ResultsFormat, ResultsWriter};
 use crate::sandbox::{self, Sandbox, SandboxConfig};
@@ -25,7 +26,7 @@ use crate::view::{self, Command, Counts, Ending, Summary, exit_of};
 use super::background::{Background, blocking};
 use super::console::Console;
 use super::failure::Failure;
-use super::intake::{self, Surveyed};
+use super::intake;
 use super::news;
 use super::outputs::{estimate, kinds_of, selection_of, summary_of, write_results};
 use super::signals::Signals;
@@ -57,12 +58,12 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     let console = Console::new(&job)?;
     let authorization = authorization(&job, &console)?;
     try_results_place(&job)?;
-    let surveyed = look_through(&job, &console)?;
+    let survey = look_through(&job, &console)?;
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
-    let imported = intake::import(&mut store, &job, &surveyed)?;
+    let imported = intake::import(&mut store, &job, &survey)?;
     news::tell_of_the_past(&console, &recovered, &imported, &selection);
-    drop(surveyed);
+    drop(survey);
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
@@ -121,9 +122,8 @@ fn authorization(job: &Job, console: &Console) -> Result<HeaderValue, Failure> {
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.
-fn look_through(job: &Job, console: &Console) -> Result<Surveyed, Failure> {
-    let surveyed = intake::survey(job)?;
-    let survey = &surveyed.survey;
+fn look_through(job: &Job, console: &Console) -> Result<Survey, Failure> {
+    let survey = intake::survey(job)?;
     if !survey.report.is_empty() {
         let mut text = String::new();
         survey.report.render(&job.manifest, &mut text);
@@ -135,12 +135,12 @@ fn look_through(job: &Job, console: &Console) -> Result<Surveyed, Failure> {
             rows: survey.rows,
         });
     }
-    if job.budget.is_some() && estimate(&job.prices, kinds_of(survey)).is_none() {
+    if job.budget.is_some() && estimate(&job.prices, kinds_of(&survey)).is_none() {
         return Err(Failure::Unpriced {
             rows: u64::from(survey.valid_by_kind.total()),
         });
     }
-    Ok(surveyed)
+    Ok(survey)
 }
 
 /// Opens the ledger. Trials in the sandbox make way for real rows, and never the other way round.

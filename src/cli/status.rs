@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::job::{Files, Job, Reporting, Settings};
-use crate::ledger::{Reader, Store};
+use crate::ledger::Reader;
 use crate::view::{Command, exit_of};
 
 use super::console::Console;
@@ -34,7 +34,6 @@ pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     })?;
     let console = Console::new(&job)?;
     let mut summary = summary_of(&job, selection, Command::Status)?;
-    summary.at_work = Store::owner(&job.ledger).map(|owner| owner.to_string());
     let totals = Reader::open(&job.ledger)?.totals()?;
     summary.requests = totals.requests;
     summary.retries = totals.retries;

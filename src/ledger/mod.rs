@@ -24,7 +24,7 @@ use std::future::Future;
 pub use error::LedgerError;
 pub use import::{Changed, Import, ImportRow, ImportStats, Requeue};
 pub use lock::Owner;
-pub use read::{AttemptRow, Reader, StoredRow, Totals};
+pub use read::{AttemptRow, Reader, StandingApart, StoredRow, Totals};
 pub use recover::{LastAttempt, Recovered};
 pub use reserve::Orphan;
 pub use settle::{Decision, Settled};

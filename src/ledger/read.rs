@@ -67,6 +67,15 @@ pub struct AttemptRow {
     pub cost: Option<f64>,
 }
 
+/// Rows that no state tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StandingApart {
+    /// Rows of the manifest whose content was changed after it may have been paid for.
+    pub changed: u64,
+    /// Unknown rows that the manifest no longer has.
+    pub unknown_elsewhere: u64,
+}
+
 /// Requests over all runs of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -198,6 +207,21 @@ impl Reader {
                 |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
             )
             .map_err(|source| self.failed(source))
+    }
+
+    /// Rows that no state tells of: changed after they were sent, or unknown and no longer in the manifest.
+    pub fn standing_apart(&self) -> Result<StandingApart, LedgerError> {
+        let count = |sql| {
+            let count: rusqlite::Result<i64> = self.connection.query_row(sql, [], |row| row.get(0));
+            count.map(i64::unsigned_abs).map_err(|source| self.failed(source))
+        };
+        Ok(StandingApart {
+            changed: count("SELECT count(*) FROM manifest WHERE row_id IS NOT NULL AND problem IS NOT NULL")?,
+            unknown_elsewhere: count(
+                "SELECT count(*) FROM rows WHERE state IN ('unknown', 'sending')
+                 AND row_id NOT IN (SELECT row_id FROM manifest WHERE row_id IS NOT NULL)",
+            )?,
+        })
     }
 
     /// How many queued rows there are of each length and resolution.

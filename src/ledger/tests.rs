@@ -38,7 +38,7 @@ impl Batch {
 
     fn import_with(&self, lines: &[Line], requeue: Requeue) -> ImportStats {
         let mut store = self.store();
-        let mut import = store.import(requeue, lines.iter().any(|(id, _)| id.is_some())).unwrap();
+        let mut import = store.import(requeue).unwrap();
         for (index, (id, prompt)) in lines.iter().enumerate() {
             let submission = submission(prompt);
             let copies = lines[..index]
@@ -60,19 +60,25 @@ impl Batch {
                 submission: valid.then_some(&submission),
                 cells: "[]",
                 problem: (!valid).then_some("`prompt` is blank"),
+                outcome: None,
             };
             import.row(&row).unwrap();
         }
-        import.finish(&[]).unwrap()
+        import.finish(&[], ("fingerprint", "same")).unwrap()
     }
 
     /// Runs every queued row to `result`.
     async fn answer_all(&self, result: AttemptResult) -> Vec<u32> {
+        self.answer(result, 1_000).await
+    }
+
+    /// Runs the first `most` queued rows to `result`.
+    async fn answer(&self, result: AttemptResult, most: usize) -> Vec<u32> {
         let mut store = self.store();
         let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
         let (writer, thread) = store.into_writer(run).unwrap();
         let mut sent = Vec::new();
-        for (index, row) in writer.queued(0, 1_000).await.unwrap().into_iter().enumerate() {
+        for (index, row) in writer.queued(0, most).await.unwrap().into_iter().enumerate() {
             let attempt = writer.begin(intent(row.row_id)).await.unwrap();
             let result = match &result {
                 AttemptResult::Accepted(id) => AttemptResult::Accepted(task(&format!("{id}-{}-{index}", attempt.0))),
@@ -398,4 +404,126 @@ fn mend_attempts(ledger: &Path) {
         .unwrap()
         .execute_batch("DROP TRIGGER full")
         .unwrap();
+}
+
+/// Contents that were billed: the prompts of all rows the ledger has a task for.
+fn paid(batch: &Batch) -> Vec<String> {
+    let ledger = Connection::open(&batch.path).unwrap();
+    let sql = "SELECT a.task_id, r.submission ->> 'prompt' FROM attempts a JOIN rows r USING (row_id)
+               WHERE a.task_id IS NOT NULL ORDER BY 2";
+    let mut statement = ledger.prepare(sql).unwrap();
+    let prompts = statement.query_map([], |row| row.get(1)).unwrap();
+    prompts.map(|prompt| prompt.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn ids_that_move_against_their_content_pay_for_nothing_twice_and_leave_nothing_unsent() {
+    const ONE: Line = (Some("1"), "a boat");
+    const TWO: Line = (Some("2"), "a bird");
+    const THREE: Line = (Some("3"), "a bell");
+    let cases: &[(&str, usize, &[Line], &[&str])] = &[
+        (
+            "running numbers, a row inserted on top",
+            3,
+            &[
+                (Some("1"), "NEW"),
+                (Some("2"), "a boat"),
+                (Some("3"), "a bird"),
+                (Some("4"), "a bell"),
+            ],
+            &["NEW", "a bell", "a bird", "a boat"],
+        ),
+        (
+            "sorted backwards and renumbered, half done",
+            1,
+            &[(Some("1"), "a bell"), (Some("2"), "a bird"), (Some("3"), "a boat")],
+            &["a bell", "a bird", "a boat"],
+        ),
+        (
+            "two ids swapped",
+            1,
+            &[(Some("1"), "a bird"), (Some("2"), "a boat"), THREE],
+            &["a bell", "a bird", "a boat"],
+        ),
+        (
+            "ids written otherwise",
+            3,
+            &[(Some("01"), "a boat"), (Some("02"), "a bird"), (Some("03"), "a bell")],
+            &["a bell", "a bird", "a boat"],
+        ),
+        (
+            "an id cleared",
+            3,
+            &[(None, "a boat"), TWO, THREE],
+            &["a bell", "a bird", "a boat"],
+        ),
+        (
+            "another take of a row that is still there",
+            3,
+            &[ONE, TWO, THREE, (Some("4"), "a boat")],
+            &["a bell", "a bird", "a boat", "a boat"],
+        ),
+    ];
+    for (name, done, edited, expected) in cases {
+        let batch = Batch::new();
+        batch.import(&[ONE, TWO, THREE]);
+        batch.answer(accepted(), *done).await;
+        batch.import(edited);
+        batch.answer_all(accepted()).await;
+        assert_eq!(paid(&batch), *expected, "{name}");
+        assert!(
+            batch.states().iter().all(|state| *state == RowState::Accepted),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn rows_of_one_content_never_share_a_record() {
+    let batch = Batch::new();
+    batch.import(&[B]);
+    // Both are new, and the second could be taken for the first with a new id.
+    batch.import(&[B, A, (Some("x"), A.1)]);
+    assert_eq!(batch.answer_all(accepted()).await.len(), 3);
+    batch.import(&[B, A, (Some("x"), A.1)]);
+    assert!(batch.answer_all(accepted()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_results_file_brings_its_outcomes_along_into_a_new_ledger() {
+    let batch = Batch::new();
+    let mut store = batch.store();
+    let mut import = store.import(Requeue::default()).unwrap();
+    let outcomes = [
+        Some((RowState::Accepted, Some(task("known")))),
+        Some((RowState::Unknown, None)),
+        Some((RowState::Rejected, None)),
+        None,
+    ];
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        let submission = submission(&format!("clip {index}"));
+        let number = u32::try_from(index).unwrap() + 1;
+        let row = ImportRow {
+            number,
+            line: number + 1,
+            id: None,
+            key: Some(RowKey::of_content(submission.content(), 0)),
+            submission: Some(&submission),
+            cells: "[]",
+            problem: None,
+            outcome,
+        };
+        import.row(&row).unwrap();
+    }
+    assert_eq!(import.finish(&[], ("fingerprint", "")).unwrap().brought, 2);
+    drop(store);
+    assert_eq!(
+        batch.states(),
+        [
+            RowState::Accepted,
+            RowState::Unknown,
+            RowState::Queued,
+            RowState::Queued
+        ]
+    );
 }

@@ -66,7 +66,7 @@ impl CsvRows {
         let header = Header::of(names.collect()).map_err(|fault| fault.at(path, line))?;
         let kept = Arc::new(Kept {
             columns: header.kept.clone(),
-            defused: header.is_results,
+            outcome: header.outcome,
         });
         Ok(CsvRows {
             records,
@@ -124,7 +124,7 @@ impl CsvRows {
             let Some(cell) = column.and_then(|column| text.get(record.range(column)?)) else {
                 continue;
             };
-            let cell = if self.kept.defused {
+            let cell = if self.kept.outcome.is_some() {
                 escape::from_spreadsheet(cell)
             } else {
                 cell

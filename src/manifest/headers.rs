@@ -118,8 +118,8 @@ pub(super) struct Header {
     pub(super) columns: [Option<usize>; 6],
     /// The columns that are the user's own, in their order.
     pub(super) kept: Vec<usize>,
-    /// This program wrote the file, so formulas in it are defused.
-    pub(super) is_results: bool,
+    /// The columns of status and task id, if this program wrote the file; then formulas in it are defused, too.
+    pub(super) outcome: Option<(usize, usize)>,
 }
 
 /// Why a header will not do.
@@ -154,14 +154,17 @@ impl Header {
             let help = help_for_missing(&missing, &names);
             return Err(HeaderFault::Missing(missing, help));
         }
-        let is_results = RESULTS_COLUMNS
-            .iter()
-            .all(|ours| names.iter().any(|name| name.trim() == *ours));
+        // The ones a manifest of the user's own has least reason to have together; others may have been deleted.
+        let at = |ours: &str| names.iter().position(|name| name.trim() == ours);
+        let outcome = match (at("row"), at("status"), at("task_id")) {
+            (Some(_), Some(status), Some(task_id)) => Some((status, task_id)),
+            _ => None,
+        };
         Ok(Header {
             names,
             columns,
             kept,
-            is_results,
+            outcome,
         })
     }
 
@@ -316,9 +319,9 @@ mod tests {
     #[test]
     fn the_columns_of_results_are_not_the_users() {
         let some = header("status,prompt,notes,image_url,row").unwrap();
-        assert_eq!((some.kept, some.is_results), (vec![1, 2, 3], false));
+        assert_eq!((some.kept, some.outcome), (vec![1, 2, 3], None));
         let all = header(&format!("prompt,image_url,{}", RESULTS_COLUMNS.join(","))).unwrap();
-        assert_eq!((all.kept, all.is_results), (vec![0, 1], true));
+        assert_eq!((all.kept, all.outcome), (vec![0, 1], Some((3, 4))));
     }
 
     #[test]

@@ -145,6 +145,13 @@ impl Object {
         keys.filter(|key| !is_results_column(key))
     }
 
+    /// The text under `key`; empty for `null`.
+    pub(super) fn text_of(&self, key: &str) -> Option<String> {
+        let (_, value) = self.entries.iter().find(|(name, _)| name == key)?;
+        let text: Option<String> = serde_json::from_str(&self.text[value.clone()]).ok()?;
+        Some(text.unwrap_or_default())
+    }
+
     /// Appends the object without the keys that results add. A line that is no object gives an empty one.
     pub(super) fn write_kept(&self, out: &mut String) {
         out.push('{');

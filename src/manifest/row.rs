@@ -1,5 +1,6 @@
 //! One row of a manifest, whatever the format.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use csv::ByteRecord;
@@ -9,7 +10,7 @@ use crate::escape;
 use crate::manifest::jsonl::Object;
 use crate::manifest::validate::{Cells, validate};
 use crate::manifest::{Field, Problem, Rule, Severity};
-use crate::row::{ClipLength, Resolution, Submission};
+use crate::row::{ClipLength, Resolution, RowState, Submission};
 
 /// A row as [`Manifest::read`](crate::manifest::Manifest::read) leaves it. It is meant to be used again for the next
 /// row: its memory is kept.
@@ -36,8 +37,8 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) columns: Vec<usize>,
-    /// The cells come from a results file, whose formulas are defused.
-    pub(super) defused: bool,
+    /// The columns of status and task id of a results file, whose formulas are defused.
+    pub(super) outcome: Option<(usize, usize)>,
 }
 
 impl Row {
@@ -71,6 +72,23 @@ impl Row {
         &self.problems
     }
 
+    /// What the row came to, if the manifest is a results file that says so: its status and its task id, which may be
+    /// empty.
+    pub fn outcome(&self) -> Option<(RowState, Cow<'_, str>)> {
+        let (status, task_id) = match &self.written.kept {
+            Some(kept) => {
+                let (status, task_id) = kept.outcome?;
+                let cell = |at| String::from_utf8_lossy(self.written.record.get(at).unwrap_or_default());
+                (cell(status), cell(task_id))
+            }
+            None => (
+                self.written.object.text_of("status")?.into(),
+                self.written.object.text_of("task_id")?.into(),
+            ),
+        };
+        Some((status.parse().ok()?, task_id))
+    }
+
     /// Replaces `out` by the user's own cells in one line of JSON: for CSV and TSV an array as long as
     /// [`Manifest::columns`](crate::manifest::Manifest::columns), for JSONL the object without the keys that results add.
     pub fn cells_json(&self, out: &mut String) {
@@ -88,7 +106,7 @@ impl Row {
             let cell = String::from_utf8_lossy(cell);
             push_json(
                 out,
-                if kept.defused {
+                if kept.outcome.is_some() {
                     escape::from_spreadsheet(&cell)
                 } else {
                     &cell

@@ -71,9 +71,9 @@ pub fn exit_of(summary: &Summary) -> Ending {
     }
     if summary.halted.is_some() || summary.left_over() > 0 {
         Ending::Halted
-    } else if unknown > 0 {
+    } else if unknown + summary.unknown_elsewhere > 0 {
         Ending::Undecided
-    } else if invalid + rejected + failed > 0 || summary.results_failed {
+    } else if invalid + rejected + failed + summary.changed > 0 || summary.results_failed {
         Ending::SomeFailed
     } else {
         Ending::Done

@@ -21,17 +21,26 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
             _ => format!("go on with the queued rows: {}", again(summary)),
         });
     }
-    if counts.unknown > 0 {
+    let unknown = counts.unknown + summary.unknown_elsewhere;
+    if unknown > 0 {
         hints.push(format!(
             "{} may have been taken and paid for; decide what to do about {}: {}",
-            counted(counts.unknown, "unknown row"),
-            if counts.unknown == 1 { "it" } else { "them" },
+            counted(unknown, "unknown row"),
+            if unknown == 1 { "it" } else { "them" },
             command("settle", summary)
         ));
     }
     if counts.invalid > 0 {
         let rows = those(counts.invalid, "invalid row");
         hints.push(format!("correct {rows} in the manifest, then {}", again(summary)));
+    }
+    if summary.changed > 0 {
+        hints.push(format!(
+            "change {} back, or pay for the new content: `hailuo-batch run {}{} --resubmit-changed`",
+            those(summary.changed, "changed row"),
+            selection(summary),
+            trial(summary)
+        ));
     }
     let tried_again = (counts.rejected + counts.failed).saturating_sub(given_up(summary));
     if tried_again > 0 {

@@ -23,6 +23,10 @@ pub struct Summary {
     pub sandbox: bool,
     /// All rows of the manifest by state, over all runs.
     pub counts: Counts,
+    /// Rows whose content was changed after it may have been paid for: what is recorded is of the earlier content.
+    pub changed: u64,
+    /// Unknown rows that the manifest no longer has; in no count by state.
+    pub unknown_elsewhere: u64,
     /// Rows that the API took in this run.
     pub newly_accepted: u64,
     /// HTTP requests to createTask in this run.
@@ -132,6 +136,8 @@ impl Serialize for Summary {
             }
         }
         map.serialize_entry("sandbox", &self.sandbox)?;
+        map.serialize_entry("changed", &self.changed)?;
+        map.serialize_entry("unknown_elsewhere", &self.unknown_elsewhere)?;
         map.serialize_entry("newly_accepted", &self.newly_accepted)?;
         map.serialize_entry("requests", &self.requests)?;
         map.serialize_entry("retries", &self.retries)?;
@@ -169,7 +175,7 @@ impl Display for Summary {
     }
 }
 
-/// The states that rows are in, in columns.
+/// The states that rows are in, in columns, and what they do not tell.
 fn write_counts(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     writeln!(formatter, "{}", counted(summary.counts.rows(), "row"))?;
     for state in RowState::ALL {
@@ -177,6 +183,17 @@ fn write_counts(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result
             0 => {}
             rows => writeln!(formatter, "  {:<9} {:>9}", state.as_str(), grouped(rows))?,
         }
+    }
+    if summary.changed > 0 {
+        writeln!(
+            formatter,
+            "  of these {:>9} changed after being sent",
+            grouped(summary.changed)
+        )?;
+    }
+    if summary.unknown_elsewhere > 0 {
+        let rows = counted(summary.unknown_elsewhere, "unknown row");
+        writeln!(formatter, "and {rows} no longer in the manifest")?;
     }
     Ok(())
 }
