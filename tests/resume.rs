@@ -82,7 +82,7 @@ fn rows_with_ids_may_be_inserted_deleted_and_sorted() {
     assert!(
         again
             .stderr
-            .contains("1 row with a task id is in the ledger and no longer in the manifest"),
+            .contains("1 row is in the ledger and no longer in the manifest"),
         "{again:#?}"
     );
 }
@@ -141,8 +141,9 @@ fn a_row_that_was_changed_after_it_was_accepted_is_reported_and_sent_only_when_a
     // Every run says so, not only the first one that meets it.
     for _ in 0..2 {
         let again = batch.run(&[]);
-        again.expect_code(0);
-        assert_eq!(again.count("requests"), 0);
+        again.expect_code(1);
+        assert_eq!((again.count("requests"), again.count("changed")), (0, 1));
+        assert_eq!(batch.results()[1]["error_code"], "changed");
         assert!(
             again.stderr.contains("line 3 (`b`) was changed after it was accepted"),
             "{again:#?}"
@@ -527,4 +528,38 @@ fn status_looks_on_while_a_run_is_at_work_and_a_second_run_is_kept_out() {
     ended.expect_code(130);
     assert_eq!(ended.count("unknown"), 0);
     assert_eq!(ended.count("accepted"), sandbox.count("requests"));
+}
+
+#[test]
+fn a_results_file_run_in_the_manifests_place_pays_for_nothing_again() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest(
+        "shots.csv",
+        &without_ids(&["one", "- two", "three [sandbox:lost]"]),
+        &sandbox.url,
+    );
+    batch.run(&[]).expect_code(4);
+    let text = std::fs::read_to_string(batch.path("shots.results.csv")).unwrap();
+    // A ledger of its own, and a column that somebody has deleted.
+    let without_last: Vec<&str> = text.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
+    let again = Batch::with_manifest("shots.results.csv", &without_last.join("\n"), &sandbox.url);
+    let run = again.run(&[]);
+    run.expect_code(4);
+    assert_eq!(
+        (run.count("accepted"), run.count("unknown"), run.count("requests")),
+        (2, 1, 0)
+    );
+    assert!(run.stderr.contains("the manifest is a results file"), "{run:#?}");
+}
+
+#[test]
+fn a_run_that_died_leaves_its_doubt_in_the_status() {
+    let sandbox = SandboxProcess::start(&["--latency", "10s"]);
+    let batch = Batch::with_rows(3, &sandbox);
+    let running = batch.start(&["--rate", "1000/1s"]);
+    wait_until("all requests", || sandbox.count("requests") == 3);
+    running.kill();
+    let status = Finished::of(batch.command("status", &["--json"]).output().unwrap());
+    status.expect_code(4);
+    assert_eq!(status.count("unknown"), 3);
 }

@@ -85,15 +85,12 @@ fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -
         let words = match reason {
             PauseReason::RateLimited => "the API answered 429",
             PauseReason::Maintenance => "the API is in maintenance",
+            PauseReason::Earlier => "an earlier run was told to wait",
             PauseReason::Outage => "several requests in a row failed",
-        };
-        let reason = match remaining {
-            Some(_) => words.to_owned(),
-            None => format!("{words}; one request tries whether it works again"),
         };
         Pause {
             remaining: remaining.unwrap_or_default(),
-            reason,
+            reason: words.to_owned(),
         }
     });
     let eta =

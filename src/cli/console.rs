@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use crate::job::{Job, LogFormat, ProgressMode};
 use crate::view::logs::{self, LogConfig};
-use crate::view::{Progress, Secrets, Target};
+use crate::view::{Ending, Progress, Secrets, Summary, Target, exit_of};
 
 use super::failure::Failure;
 
@@ -91,27 +92,48 @@ impl Console {
         }
     }
 
-    /// The command's result, on standard output. Outside parts are escaped already.
-    pub(super) fn answer(&self, text: &str) {
-        to_stdout(&self.secrets.redact(text));
+    /// The command's result, on standard output; outside parts are escaped already. False if it cannot be written there.
+    pub(super) fn answer(&self, text: &str) -> bool {
+        let written = write(io::stdout().lock(), &self.secrets.redact(text));
+        if let Err(error) = &written {
+            self.alarm(&format!("cannot write to standard output: {error}"));
+        }
+        written.is_ok()
     }
 
     /// The command's result as one JSON object on a line.
-    pub(super) fn answer_json(&self, object: &impl Display) {
+    pub(super) fn answer_json(&self, object: &impl Display) -> bool {
         let object = object.to_string();
-        to_stdout(&self.secrets.redact(&format!("{}\n", crate::escape::for_json(&object))));
+        self.answer(&format!("{}\n", crate::escape::for_json(&object)))
+    }
+
+    /// The summary as the command's result, and the exit code. A script that gets no summary must not see success.
+    pub(super) fn conclude(&self, json: bool, summary: &Summary) -> ExitCode {
+        let written = if json {
+            self.answer_json(&summary.to_json())
+        } else {
+            self.answer(&summary.to_string())
+        };
+        match (written, exit_of(summary)) {
+            (false, Ending::Done) => Ending::SomeFailed.into(),
+            (_, ending) => ending.into(),
+        }
     }
 }
 
 pub(super) fn to_stdout(text: &str) {
-    write(io::stdout().lock(), text);
+    write(io::stdout().lock(), text).ok();
 }
 
 pub(super) fn to_stderr(text: &str) {
-    write(io::stderr().lock(), text);
+    // Nobody is left to tell.
+    write(io::stderr().lock(), text).ok();
 }
 
-fn write(mut out: impl Write, text: &str) {
-    // Nobody reads any more, or the disk behind a redirection is full: the work itself is in the ledger.
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+fn write(mut out: impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that has seen enough is no error.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

@@ -43,6 +43,9 @@ pub(super) enum Failure {
     Runtime(#[source] io::Error),
     #[error("cannot listen for signals")]
     Signals(#[source] io::Error),
+    /// What stands in the results' place was not written by us.
+    #[error("`{}` is not a results file, and the results would replace it", path.display())]
+    NotResults { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// `--strict`.
@@ -100,6 +103,7 @@ impl Failure {
             Failure::Strict { .. } => Some("correct the rows above, or leave `--strict` out to send the others".into()),
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),
+            Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
             Failure::Write { .. } => Some("check the path and its permissions".into()),
             Failure::Sandbox(_) | Failure::EmbeddedSandbox(_) | Failure::Runtime(_) | Failure::Signals(_) => None,
         }

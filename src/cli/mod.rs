@@ -45,7 +45,8 @@ Examples:
 
 Exit codes:
   0    all rows are done as asked
-  1    the run finished, but some rows are invalid, rejected or failed, or the results could not be written
+  1    the run finished, but some rows are invalid, rejected, failed or changed after they were sent, or the results
+       could not be written
   2    usage, configuration or an unreadable manifest; nothing was sent
   3    halted (401, 402, 505, budget, patience, a failing disk); the rest is still queued
   4    some rows are unknown and need a decision: `hailuo-batch settle`
@@ -71,12 +72,18 @@ enum Command {
 /// Runs the program with these arguments and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     forbid_core_dumps();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let words = arguments
+        .iter()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     let ended = match cli.command {
-        Command::Run(args) => in_runtime(run::run(*args)),
+        Command::Run(args) => in_runtime(run::run(*args, words)),
         Command::Check(args) => check::run(*args),
         Command::Status(args) => status::run(args),
         Command::Settle(args) => settle::run(args),

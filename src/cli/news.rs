@@ -87,9 +87,13 @@ pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, importe
     }
     if imported.gone > 0 {
         console.notice(&format!(
-            "note: {} that may have been paid for are in the ledger and no longer in the manifest; where a row without an \
+            "note: {} in the ledger and no longer in the manifest, and may have been paid for; where a row without an \
              `id` was edited, its new content counts as a new row",
-            rows(imported.gone)
+            if imported.gone == 1 {
+                "1 row is".into()
+            } else {
+                format!("{} are", rows(imported.gone))
+            }
         ));
     }
 }

@@ -1,6 +1,7 @@
 //! `hailuo-batch run`: the main job, from the manifest to the results file.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::manifest::Survey;
 use crate::rate::Rate;
 use crate::results::{Columns, ResultsFormat, ResultsWriter};
 use crate::sandbox::{self, Sandbox, SandboxConfig};
-use crate::view::{self, Command, Counts, Ending, Summary, exit_of};
+use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::background::{Background, blocking};
 use super::console::Console;
@@ -49,7 +50,8 @@ pub(super) struct RunArgs {
 /// More than any window holds in practice: the limiter takes from it what still counts.
 const LAST_ATTEMPTS: u32 = 4_096;
 
-pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
+/// `words` are the command line as it was given: what hints repeat.
+pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let selection = selection_of(&args.settings.files);
     let job = Job::load(args.settings)?;
@@ -86,6 +88,7 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
     };
     // Held until here: nobody else can have changed what the results and the summary say.
     drop(store);
+    summary.command_line = words;
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
     match &written {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
@@ -94,16 +97,21 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Failure> {
             summary.results_failed = true;
         }
     }
-    if job.output.json {
-        console.answer_json(&summary.to_json());
-    } else {
-        console.answer(&summary.to_string());
-    }
-    Ok(exit_of(&summary).into())
+    Ok(console.conclude(job.output.json, &summary))
 }
 
 /// Proves that results can be written where they are wanted, by beginning a file there and giving it up.
 fn try_results_place(job: &Job) -> Result<(), Failure> {
+    // A slip of the pen in `--results` must not cost somebody another spreadsheet.
+    if let Ok(file) = fs::File::open(&job.results) {
+        let mut head = Vec::new();
+        file.take(64 * 1024).read_to_end(&mut head).ok();
+        if !head.is_empty() && !String::from_utf8_lossy(&head).contains("task_id") {
+            return Err(Failure::NotResults {
+                path: job.results.clone(),
+            });
+        }
+    }
     drop(ResultsWriter::create(&job.results, &Columns::Named(Vec::new()))?);
     Ok(())
 }

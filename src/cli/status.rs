@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::job::{Files, Job, Reporting, Settings};
 use crate::ledger::Reader;
-use crate::view::{Command, exit_of};
+use crate::view::Command;
 
 use super::console::Console;
 use super::failure::Failure;
@@ -42,10 +42,5 @@ pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         write_results(&job.ledger, &job.results)?;
         summary.results = Some(job.results.display().to_string());
     }
-    if job.output.json {
-        console.answer_json(&summary.to_json());
-    } else {
-        console.answer(&summary.to_string());
-    }
-    Ok(exit_of(&summary).into())
+    Ok(console.conclude(job.output.json, &summary))
 }

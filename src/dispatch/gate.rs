@@ -18,6 +18,8 @@ pub enum PauseReason {
     Maintenance,
     /// Several failures in a row: connecting, unknown, 5xx.
     Outage,
+    /// An earlier run was told to wait until then.
+    Earlier,
 }
 
 /// The lengths of the pauses.
@@ -113,7 +115,7 @@ impl Gate {
     /// Goes on with a pause of an earlier run.
     pub(super) fn pause_until(&mut self, until: Instant) {
         self.state = State::Paused {
-            reason: PauseReason::RateLimited,
+            reason: PauseReason::Earlier,
             until,
             round: 0,
         };
@@ -205,7 +207,7 @@ impl Gate {
         let (first, longest) = match reason {
             PauseReason::RateLimited => (self.config.rate_limited, LONGEST_RATE_LIMITED),
             PauseReason::Maintenance => (self.config.maintenance, LONGEST_MAINTENANCE),
-            PauseReason::Outage => (OUTAGE, LONGEST_OUTAGE),
+            PauseReason::Outage | PauseReason::Earlier => (OUTAGE, LONGEST_OUTAGE),
         };
         first.saturating_mul(2u32.saturating_pow(round)).min(longest.max(first))
     }

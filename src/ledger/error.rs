@@ -21,7 +21,7 @@ pub enum LedgerError {
         owner: Owner,
     },
     /// There is no ledger.
-    #[error("there is no ledger at `{}`: nothing has been run yet", path.display())]
+    #[error("there is no ledger at `{}`", path.display())]
     Missing {
         /// Where it would be.
         path: PathBuf,
@@ -73,6 +73,20 @@ pub enum LedgerError {
         found: crate::ledger::Realm,
         /// What was asked for.
         wanted: crate::ledger::Realm,
+    },
+    /// Parts of a ledger without the ledger.
+    #[error("the ledger `{}` is missing, and `{}` that belongs to it is there", path.display(), leftover.display())]
+    Leftover {
+        /// The ledger.
+        path: PathBuf,
+        /// What is left of it.
+        leftover: PathBuf,
+    },
+    /// The file is no longer the one that was opened.
+    #[error("the ledger `{}` was moved, deleted or replaced while the run was at work", path.display())]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
     },
     /// The reserve file beside the ledger holds task ids of requests that this ledger never made.
     #[error("`{}` holds task ids that belong to another ledger", path.display())]
@@ -148,7 +162,7 @@ impl LedgerError {
             LedgerError::Locked { .. } => {
                 "wait until it has finished, or end it; one run works on a ledger at a time".into()
             }
-            LedgerError::Missing { .. } => "start with `hailuo-batch run`, or name the ledger with `--ledger`".into(),
+            LedgerError::Missing { .. } => "nothing has been run yet, or the ledger is elsewhere: start with `hailuo-batch run`, or name it with `--ledger`".into(),
             LedgerError::Empty { path } | LedgerError::Corrupt { path, .. } => format!(
                 "the file was left as it is. Restore it from a backup, or save what can be read with \
                  `sqlite3 {0} .recover`; delete it only if paying again for its rows is acceptable",
@@ -160,6 +174,14 @@ impl LedgerError {
             LedgerError::Newer { .. } => "update hailuo-batch, or use the version that wrote it".into(),
             LedgerError::NetworkDisk { .. } => "keep it on a local disk: `--ledger /some/local/path`".into(),
             LedgerError::OtherRealm { .. } => "use another ledger for the trial: `--ledger trial.ledger`".into(),
+            LedgerError::Leftover { leftover, .. } => format!(
+                "bring the ledger back from where it was moved, or from a backup; remove `{}` only if paying again for its \
+                 rows is acceptable",
+                leftover.display()
+            ),
+            LedgerError::Moved { .. } => {
+                "sending has stopped: put the ledger back where it was, then run the same command".into()
+            }
             LedgerError::ForeignReserve { .. } => {
                 "they were paid for by a run whose ledger is no longer here: bring it back if you can, else keep this file \
                  under another name, then run again"

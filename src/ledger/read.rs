@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use crate::clock::UnixMillis;
-use crate::ledger::store::{connect, has_wal};
+use crate::ledger::store::{behind_links, connect, has_wal};
 use crate::ledger::{LedgerError, Realm};
 use crate::row::{ClipLength, Resolution, RowState, Submission};
 
@@ -96,6 +96,7 @@ pub struct Reader {
 impl Reader {
     /// Opens the ledger for looking. Needs no lock.
     pub fn open(path: &Path) -> Result<Reader, LedgerError> {
+        let path = &behind_links(path);
         if !path
             .try_exists()
             .map_err(|source| LedgerError::io(path, "open", source))?

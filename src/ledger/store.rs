@@ -51,11 +51,15 @@ impl Store {
     /// Opens the ledger at `path`, or creates it for `realm`. Takes its lock and checks that the file is ours, whole,
     /// of a format we know and on a disk that can be trusted.
     pub fn open(path: &Path, realm: Realm) -> Result<Store, LedgerError> {
+        let path = &behind_links(path);
         let lock = Lock::take(path)?;
         refuse_network_disk(path)?;
         let exists = path
             .try_exists()
             .map_err(|source| LedgerError::io(path, "open", source))?;
+        if !exists {
+            refuse_leftovers(path)?;
+        }
         let unclean = exists && has_wal(path);
         if !exists {
             create(path, realm)?;
@@ -99,6 +103,7 @@ impl Store {
     /// Gives the ledger at `path` another name, so that a new one can be made: a sandbox's trials, when real rows are
     /// to be sent. Returns the new name.
     pub fn set_aside(path: &Path) -> Result<PathBuf, LedgerError> {
+        let path = &behind_links(path);
         let _lock = Lock::take(path)?;
         // Closing the last connection folds the write-ahead log into the file.
         drop(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?);
@@ -151,7 +156,7 @@ impl Store {
 
     /// Who works on the ledger at `path`, if somebody does.
     pub fn owner(path: &Path) -> Option<Owner> {
-        Lock::owner(path)
+        Lock::owner(&behind_links(path))
     }
 
     /// Notes how a run ended; `halted` is its code and message.
@@ -280,6 +285,31 @@ fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
         drop(fs::remove_file(&newborn));
     }
     renamed
+}
+
+/// A ledger that is missing while its log or its reserve is there was deleted or moved alone. A new one must not be made
+/// on top of them: SQLite would play the old log into it, and what they hold was paid for.
+fn refuse_leftovers(path: &Path) -> Result<(), LedgerError> {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let orphans = reserve::read(path).map_err(|source| LedgerError::io(path, "read the reserve of", source))?;
+    let leftover = match (has_wal(path), orphans.is_empty()) {
+        (true, _) => PathBuf::from(wal),
+        (false, false) => reserve::path_of(path),
+        (false, true) => return Ok(()),
+    };
+    Err(LedgerError::Leftover {
+        path: path.to_owned(),
+        leftover,
+    })
+}
+
+/// The file that `path` leads to: its lock and its log stand beside it, whatever the name it is opened by.
+pub(super) fn behind_links(path: &Path) -> PathBuf {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
+        _ => path.to_owned(),
+    }
 }
 
 /// Whether the last writer left its write-ahead log behind: it did not close the ledger.

@@ -324,20 +324,62 @@ async fn a_task_id_that_cannot_be_committed_is_in_the_reserve_and_the_next_run_h
 #[tokio::test]
 async fn a_reserve_of_another_ledger_is_refused_and_kept() {
     let batch = with_an_orphan().await;
+    let reserve = lock::beside(&batch.path, "reserve");
     std::fs::remove_file(&batch.path).unwrap();
-    let refused = batch.store().recover(UnixMillis(9_000));
-    assert!(
-        matches!(refused, Err(LedgerError::ForeignReserve { .. })),
-        "nothing is there yet: {refused:?}"
-    );
-    batch.import(&[A, B]);
-    let refused = batch.store().recover(UnixMillis(9_000));
+    let refused = Store::open(&batch.path, Realm::Api);
+    assert!(matches!(refused, Err(LedgerError::Leftover { .. })), "{refused:?}");
+
+    let elsewhere = Batch::new();
+    elsewhere.import(&[A, B]);
+    std::fs::copy(&reserve, lock::beside(&elsewhere.path, "reserve")).unwrap();
+    let refused = elsewhere.store().recover(UnixMillis(9_000));
     assert!(
         matches!(refused, Err(LedgerError::ForeignReserve { .. })),
         "a row of the same number: {refused:?}"
     );
-    let kept = std::fs::read_to_string(lock::beside(&batch.path, "reserve")).unwrap();
-    assert!(kept.contains("precious"));
+    assert!(std::fs::read_to_string(reserve).unwrap().contains("precious"));
+}
+
+#[tokio::test]
+async fn no_ledger_is_born_on_top_of_the_log_of_a_missing_one() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let mut wal = batch.path.as_os_str().to_owned();
+    wal.push("-wal");
+    let store = batch.store();
+    std::fs::remove_file(&batch.path).unwrap();
+    std::fs::write(&wal, "what is left of a log").unwrap();
+    drop(store);
+    std::fs::write(&wal, "what is left of a log").unwrap();
+    let refused = Store::open(&batch.path, Realm::Api);
+    assert!(matches!(refused, Err(LedgerError::Leftover { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_ledger_has_one_lock_whatever_it_is_called() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let link = batch.path.with_extension("link");
+    std::os::unix::fs::symlink(&batch.path, &link).unwrap();
+    let _held = batch.store();
+    assert!(matches!(
+        Store::open(&link, Realm::Api),
+        Err(LedgerError::Locked { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_moved_away_stops_the_run() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    writer.begin(intent(1)).await.unwrap();
+    std::fs::rename(&batch.path, batch.path.with_extension("elsewhere")).unwrap();
+    assert!(matches!(writer.begin(intent(2)).await, Err(LedgerError::Moved { .. })));
+    drop(writer);
+    drop(thread.join().unwrap());
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 //! future returns only when the commit that holds it has returned. After any error the thread refuses every further
 //! step, so that nothing more is sent; task ids that come in then go to the reserve file.
 
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::thread::{self, JoinHandle};
 
 use rusqlite::{Transaction, TransactionBehavior, params};
@@ -50,6 +52,7 @@ impl Store {
         // As many as a run may have in flight, twice: a full channel only means that senders wait.
         let (steps, inbox) = mpsc::channel(2048);
         let path = self.path.clone();
+        let inode = inode_of(&path);
         let thread = thread::Builder::new()
             .name("ledger".into())
             .spawn(move || {
@@ -57,6 +60,7 @@ impl Store {
                     store: self,
                     run_id,
                     reserve,
+                    inode,
                     failed: None,
                 }
                 .run(inbox)
@@ -92,6 +96,8 @@ struct Thread {
     store: Store,
     run_id: i64,
     reserve: Reserve,
+    /// Which file it is.
+    inode: Option<u64>,
     /// The first error: from there on nothing is written to the ledger any more.
     failed: Option<LedgerError>,
 }
@@ -148,6 +154,10 @@ impl Thread {
     fn carry_out(&mut self, steps: &[Step]) -> Result<Vec<AttemptId>, LedgerError> {
         let path = &self.store.path;
         let failed = |source| LedgerError::sqlite(path, "write", source);
+        // A ledger that was moved away would be written on under its new name, and the next run would not find it.
+        if inode_of(path) != self.inode {
+            return Err(LedgerError::Moved { path: path.clone() });
+        }
         let transaction = self
             .store
             .connection
@@ -219,6 +229,10 @@ impl Thread {
         };
         read().map_err(|source| self.store.failed("read", source))
     }
+}
+
+fn inode_of(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).map(|metadata| metadata.ino()).ok()
 }
 
 /// Where the result of an attempt takes its row, by way of the state machine.

@@ -57,7 +57,7 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         hints.push(if summary.sandbox {
             format!("look at `{results}`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing")
         } else {
-            format!("the task ids are in the column `task_id` of `{results}`; the videos appear at https://kie.ai/logs")
+            format!("the task ids are in the column `task_id` of `{results}`")
         });
     }
     hints
@@ -121,7 +121,12 @@ fn those(number: u64, noun: &str) -> String {
 }
 
 fn again(summary: &Summary) -> String {
-    format!("`hailuo-batch run {}{}`", selection(summary), trial(summary))
+    if summary.command_line.is_empty() {
+        return format!("`hailuo-batch run {}{}`", selection(summary), trial(summary));
+    }
+    // With every option it was given: without its budget or its server it would be another run.
+    let words: Vec<_> = summary.command_line.iter().map(|word| shell_word(word)).collect();
+    format!("`hailuo-batch {}`", escape::for_terminal(&words.join(" ")))
 }
 
 /// What keeps a trial a trial when its command is repeated.

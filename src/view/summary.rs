@@ -19,6 +19,8 @@ pub struct Summary {
     pub command: Command,
     /// The arguments that name this batch, such as `clips.csv` or `--job nightly.toml`: what hints suggest to repeat.
     pub selection: Vec<String>,
+    /// The command line of this run after the program's name: what hints repeat. Empty: hints name only the batch.
+    pub command_line: Vec<String>,
     /// The rows were sent to the embedded sandbox: nothing was charged.
     pub sandbox: bool,
     /// All rows of the manifest by state, over all runs.

@@ -50,7 +50,7 @@ fn all_accepted() {
     results: clips.results.csv
     ledger: clips.csv.ledger
 
-    help: the task ids are in the column `task_id` of `clips.results.csv`; the videos appear at https://kie.ai/logs
+    help: the task ids are in the column `task_id` of `clips.results.csv`
     ");
 }
 
@@ -102,7 +102,7 @@ fn mixed() {
     help: 1 unknown row may have been taken and paid for; decide what to do about it: `hailuo-batch settle clips.csv`
     help: correct the 2 invalid rows in the manifest, then `hailuo-batch run clips.csv`
     help: correct the 120 rows that did not make it and run again, or try again without a change: `hailuo-batch run clips.csv --retry-rejected`
-    help: the task ids are in the column `task_id` of `clips.results.csv`; the videos appear at https://kie.ai/logs
+    help: the task ids are in the column `task_id` of `clips.results.csv`
     ");
 }
 
@@ -129,7 +129,7 @@ fn halted_by_402() {
     ledger: clips.csv.ledger
 
     help: top up the account (see https://kie.ai/pricing), then run the same command: `hailuo-batch run clips.csv`
-    help: the task ids are in the column `task_id` of `clips.results.csv`; the videos appear at https://kie.ai/logs
+    help: the task ids are in the column `task_id` of `clips.results.csv`
     ");
 }
 
@@ -158,7 +158,7 @@ fn interrupted() {
     ledger: clips.csv.ledger
 
     help: go on with the queued rows: `hailuo-batch run --job 'my jobs/nightly.toml'`
-    help: the task ids are in the column `task_id` of `clips.results.csv`; the videos appear at https://kie.ai/logs
+    help: the task ids are in the column `task_id` of `clips.results.csv`
     ");
 }
 
@@ -185,7 +185,7 @@ fn stopped_by_a_limit() {
     ledger: clips.csv.ledger
 
     help: go on with the queued rows: `hailuo-batch run clips.csv`
-    help: the task ids are in the column `task_id` of `clips.results.csv`; the videos appear at https://kie.ai/logs
+    help: the task ids are in the column `task_id` of `clips.results.csv`
     ");
 }
 
@@ -203,7 +203,7 @@ fn nothing_to_do() {
     results: clips.results.csv
     ledger: clips.csv.ledger
 
-    help: the task ids are in the column `task_id` of `clips.results.csv`; the videos appear at https://kie.ai/logs
+    help: the task ids are in the column `task_id` of `clips.results.csv`
     ");
 }
 
