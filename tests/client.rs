@@ -230,6 +230,74 @@ fn an_unreadable_reply_makes_an_unknown_row_and_no_second_request() {
     });
 }
 
+/// A task id that arrived is real, however the connection ended after it.
+#[test]
+fn a_complete_envelope_counts_however_its_reply_ends() {
+    let body = r#"{"code":200,"msg":"success","data":{"taskId":"task_hailuo_1790000004242"}}"#;
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{body}");
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n",
+        body.len()
+    );
+    let check = |name: &str, ended: &Finished, batch: &Batch, server: &RawServer| {
+        assert_eq!((ended.code, server.posts()), (Some(0), 1), "{name}: {ended:#?}");
+        assert_eq!(batch.results()[0]["task_id"], "task_hailuo_1790000004242", "{name}");
+    };
+    in_parallel(
+        &[("a length too long", &long), ("no final chunk", &chunked)],
+        |(name, reply)| {
+            let (ended, batch, server) = one_row((*reply).clone().into_bytes(), &[]);
+            check(name, &ended, &batch, &server);
+            // The same, and the connection stays open until we give up.
+            let reply = (*reply).clone().into_bytes();
+            let server = RawServer::start(move |_, stream| {
+                send(stream, &reply);
+                sleep(Duration::from_secs(3));
+                Then::Close
+            });
+            let batch = self::batch(1, &server.url);
+            let ended = batch.run(&["--timeout", "1s"]);
+            check(name, &ended, &batch, &server);
+        },
+    );
+}
+
+/// What came of a cut reply is shown: it may hold the task id that `settle` asks for.
+#[test]
+fn of_a_reply_that_is_cut_the_head_is_kept() {
+    let after_id = r#"{"code":200,"msg":"success","data":{"taskId":"task_hailuo_1790000004242","#;
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let padded = format!("{}{after_id}{}", head(2_000_000), " ".repeat(1_100_000));
+    let cases = [
+        ("after the id", format!("{}{after_id}", head(500)), true),
+        ("over 1 MiB", padded, true),
+        ("before the id", format!("{}{{\"code\":200,", head(500)), false),
+        ("before the body", head(500), false),
+    ];
+    in_parallel(&cases, |(name, reply, readable)| {
+        let (ended, batch, server) = one_row(reply.clone().into_bytes(), &[]);
+        assert_eq!((ended.code, server.posts()), (Some(4), 1), "{name}: {ended:#?}");
+        let row = &batch.results()[0];
+        assert_eq!((&*row["status"], &*row["task_id"]), ("unknown", ""), "{name}");
+        assert_eq!(
+            row["error_message"].contains("task_hailuo_1790000004242"),
+            *readable,
+            "{name}: {row:?}"
+        );
+    });
+    // And when it never ends.
+    let server = RawServer::start(move |_, stream| {
+        send(stream, format!("{}{after_id}", head(500)).as_bytes());
+        sleep(Duration::from_secs(3));
+        Then::Close
+    });
+    let batch = batch(1, &server.url);
+    batch.run(&["--timeout", "1s"]).expect_code(4);
+    let row = &batch.results()[0];
+    assert_eq!(row["error_code"], "timeout");
+    assert!(row["error_message"].contains("task_hailuo_1790000004242"), "{row:?}");
+}
+
 #[test]
 fn a_reply_that_dribbles_is_given_up_after_the_time_out() {
     let server = RawServer::start(|_, stream| {

@@ -127,21 +127,29 @@ impl Client {
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let retry_after = text(RETRY_AFTER).and_then(|value| retry_after(value, text(DATE)));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
-                let reason = format!("HTTP {status} with a reply of more than {MAX_REPLY_BYTES} bytes");
-                return Ok(Answer::Lost {
-                    kind: Lost::Broken,
-                    reason,
-                });
+        let lost = loop {
+            match response.chunk().await {
+                Ok(None) => break None,
+                Ok(Some(chunk)) => {
+                    let room = MAX_REPLY_BYTES - body.len();
+                    body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    if chunk.len() > room {
+                        let reason = format!("a reply of more than {MAX_REPLY_BYTES} bytes");
+                        break Some((Lost::Broken, reason));
+                    }
+                }
+                Err(error) => break Some(lost_by(&error.without_url())),
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer::Reply(Reply {
+        };
+        let reply = Reply {
             status,
             body,
             retry_after,
-        }))
+        };
+        Ok(match lost {
+            None => Answer::Reply(reply),
+            Some((kind, reason)) => reply.cut_short(kind, &reason),
+        })
     }
 }
 
@@ -163,16 +171,18 @@ fn answer_of_error(error: &reqwest::Error) -> Answer {
     let reason = reason_of(error);
     if error.is_connect() || error.is_builder() {
         Answer::NotSent { reason }
-    } else if error.is_timeout() {
-        Answer::Lost {
-            kind: Lost::Timeout,
-            reason: "no answer within the time-out".to_owned(),
-        }
     } else {
-        Answer::Lost {
-            kind: Lost::Broken,
-            reason,
-        }
+        let (kind, reason) = lost_by(error);
+        Answer::Lost { kind, reason }
+    }
+}
+
+/// How and why no complete reply came, though the request may have left.
+fn lost_by(error: &reqwest::Error) -> (Lost, String) {
+    if error.is_timeout() {
+        (Lost::Timeout, "no complete answer within the time-out".to_owned())
+    } else {
+        (Lost::Broken, reason_of(error))
     }
 }
 

@@ -11,14 +11,14 @@ use crate::row::TaskId;
 /// How one request ended, before anybody thinks about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// A complete reply came.
+    /// A reply came, or at least the whole of the API's envelope.
     Reply(Reply),
     /// Proof that no byte of the request left: name resolution, connecting or the TLS handshake failed.
     NotSent {
         /// What the layer below said.
         reason: String,
     },
-    /// The request may have arrived, and no complete reply came.
+    /// The request may have arrived, and no complete reply came; words of the API that did come are in the reason.
     Lost {
         /// How it was lost.
         kind: Lost,
@@ -36,7 +36,7 @@ pub enum Lost {
     Broken,
 }
 
-/// A complete HTTP reply.
+/// An HTTP reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.
@@ -45,6 +45,22 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The wait its `Retry-After` asks for.
     pub retry_after: Option<Duration>,
+}
+
+impl Reply {
+    /// What remains of this reply when it broke off after these bytes. A task id that arrived must not be lost: a
+    /// complete envelope is a reply, however the connection ended; else the head of what came is kept in the words.
+    pub(super) fn cut_short(self, kind: Lost, reason: &str) -> Answer {
+        if Envelope::read(&self.body).is_some() {
+            return Answer::Reply(self);
+        }
+        let status = self.status;
+        let reason = match excerpt(&self.body).as_str() {
+            "" => format!("HTTP {status}, then {reason}"),
+            came => format!("HTTP {status}, then {reason}; what came of it: {came}"),
+        };
+        Answer::Lost { kind, reason }
+    }
 }
 
 /// What an answer means, for its row and for the batch.
