@@ -194,8 +194,8 @@ fn of_envelope(envelope: &Envelope, body: &[u8]) -> Outcome {
         (429, _) => (Verdict::Back, Effect::RateLimited),
         (455, _) | (500, Some(Meaning::Maintenance)) => (Verdict::Back, Effect::Maintenance),
         (500, Some(Meaning::Input)) | (501, _) => (Verdict::Rejected, Effect::None),
-        (500, _) => (Verdict::Again, Effect::Trouble),
-        (503, _) => (Verdict::Back, Effect::Trouble),
+        // From the API itself a 503 counts like a 500: one row that always meets it must not be sent for ever.
+        (500 | 503, _) => (Verdict::Again, Effect::Trouble),
         // "Upstream gave nothing for ten minutes": it may have been taken.
         (408, _) => (Verdict::Unknown, Effect::Trouble),
         (400..=499, _) => (Verdict::Rejected, Effect::None),
@@ -408,7 +408,7 @@ mod tests {
             (500, "Internal Server Error", Again, Trouble),
             (500, "invalid parameter inside an internal error", Again, Trouble),
             (500, "", Again, Trouble),
-            (503, "busy", Back, Trouble),
+            (503, "busy", Again, Trouble),
             (408, "upstream timed out", Unknown, Trouble),
             (502, "bad gateway", Unknown, Trouble),
             (504, "gateway time-out", Unknown, Trouble),
