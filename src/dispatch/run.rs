@@ -397,7 +397,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.reserved -= cost.unwrap_or(0.0);
         match ending {
             Ok((outcome, result)) => {
-                self.hear(&outcome, probe);
+                self.hear(row.number, &outcome, probe);
                 self.settle(WaitingRow { row, setbacks }, cost, &outcome, &result);
             }
             Err(LostStep { error, task_id }) => {
@@ -421,8 +421,8 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.limiter.give_back(permit, answered);
     }
 
-    /// What an answer means for every other row.
-    fn hear(&mut self, outcome: &Outcome, probe: bool) {
+    /// What the answer to `row` means for every other row.
+    fn hear(&mut self, row: u32, outcome: &Outcome, probe: bool) {
         if outcome.effect == Effect::RateLimited {
             self.standing.rate_limited += 1;
         } else if outcome.http_status.is_some() {
@@ -433,6 +433,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
         }
         if let Effect::Halt(remedy) = outcome.effect {
             self.halt(Halt::Refused {
+                row,
                 code: outcome.code.clone(),
                 message: outcome.message.clone(),
                 remedy,
