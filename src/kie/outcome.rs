@@ -18,6 +18,13 @@ pub enum Answer {
         /// What the layer below said.
         reason: String,
     },
+    /// Nothing was sent either, and no request will be before the user has done something about it.
+    Barred {
+        /// What has to be done.
+        remedy: Remedy,
+        /// What the layer below said.
+        reason: String,
+    },
     /// The request may have arrived, and no complete reply came; words of the API that did come are in the reason.
     Lost {
         /// How it was lost.
@@ -125,6 +132,10 @@ pub enum Remedy {
     Model,
     /// A redirect: the base URL is wrong.
     BaseUrl,
+    /// 407: the proxy on the way wants a login.
+    Proxy,
+    /// The server's certificate is not one to be trusted.
+    Certificate,
 }
 
 impl Remedy {
@@ -137,6 +148,8 @@ impl Remedy {
             Remedy::Cap => "the key has reached its own cap",
             Remedy::Model => "the model is not available",
             Remedy::BaseUrl => "the server redirects: the base URL is wrong",
+            Remedy::Proxy => "the proxy wants a login",
+            Remedy::Certificate => "the server's certificate is not trusted",
         }
     }
 }
@@ -149,6 +162,7 @@ const MESSAGE_CHARACTERS: usize = 500;
 pub fn outcome_of(answer: &Answer) -> Outcome {
     match answer {
         Answer::NotSent { reason } => outcome(Verdict::Back, Effect::Trouble, "connect", reason),
+        Answer::Barred { remedy, reason } => outcome(Verdict::Back, Effect::Halt(*remedy), "connect", reason),
         Answer::Lost {
             kind: Lost::Timeout,
             reason,
@@ -219,6 +233,8 @@ fn of_status(status: u16, body: &[u8]) -> Outcome {
         401 => (Verdict::Back, Effect::Halt(Remedy::Key)),
         402 => (Verdict::Back, Effect::Halt(Remedy::TopUp)),
         403 => (Verdict::Back, Effect::Halt(Remedy::Access)),
+        // A forwarding proxy: it has passed nothing on.
+        407 => (Verdict::Back, Effect::Halt(Remedy::Proxy)),
         433 => (Verdict::Back, Effect::Halt(Remedy::Cap)),
         429 => (Verdict::Back, Effect::RateLimited),
         455 => (Verdict::Back, Effect::Maintenance),
@@ -481,6 +497,7 @@ mod tests {
             (402, page, Back, Halt(Remedy::TopUp), "http_402"),
             (403, "error code: 1010", Back, Halt(Remedy::Access), "http_403"),
             (404, page, Rejected, NONE, "http_404"),
+            (407, page, Back, Halt(Remedy::Proxy), "http_407"),
             (408, page, Unknown, Trouble, "http_408"),
             (413, page, Rejected, NONE, "http_413"),
             (429, page, Back, RateLimited, "http_429"),
@@ -509,6 +526,14 @@ mod tests {
             reason: "refused".into(),
         });
         assert_eq!((not_sent.verdict, not_sent.code.as_str()), (Back, "connect"));
+        let barred = outcome_of(&Answer::Barred {
+            remedy: Remedy::Certificate,
+            reason: "expired".into(),
+        });
+        assert_eq!(
+            (barred.verdict, barred.effect, barred.code.as_str()),
+            (Back, Halt(Remedy::Certificate), "connect")
+        );
         let timeout = outcome_of(&Answer::Lost {
             kind: Lost::Timeout,
             reason: "120 s".into(),
