@@ -271,9 +271,6 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {
     let prices = job.prices.clone();
-    let stop_at = job
-        .stop_at
-        .map(|at| tokio::time::Instant::now() + Duration::from_millis(at.millis_since(Wall::System.now())));
     DispatchConfig {
         rate: job.rate,
         burst: job.burst,
@@ -289,7 +286,7 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
         cost_of: Arc::new(move |length, resolution| prices.price_of(length, resolution)),
         callback_url: job.callback_url.clone(),
         limit: job.limit,
-        stop_at,
+        stop_at: job.stop_at,
         last_attempts,
         wall: Wall::System,
         tokens: TokenSource::System,
