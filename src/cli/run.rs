@@ -178,8 +178,8 @@ async fn send(
         job.base_url.as_str()
     };
     news::warn_of_another_place(console, job, store.last_target()?);
-    let run_id = store.begin_run(Wall::System, target)?;
     if counts.queued == 0 {
+        let run_id = store.begin_run(Wall::System, target)?;
         store.end_run(run_id, Wall::System.now(), None)?;
         let nothing = RunReport {
             standing: Standing::default(),
@@ -210,6 +210,8 @@ async fn send(
         standing,
         notice: Arc::new(move |notice| news::tell(&notices, &notice)),
     };
+    // Not before everything else that can fail: a run that never began must not be left open in the ledger.
+    let run_id = store.begin_run(Wall::System, target)?;
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
     let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
