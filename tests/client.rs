@@ -8,11 +8,14 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use support::server::{RawServer, Then, accepted, closed_port, json, send};
 use support::{Batch, Finished, KEY, in_parallel};
 
@@ -230,6 +233,74 @@ fn an_unreadable_reply_makes_an_unknown_row_and_no_second_request() {
     });
 }
 
+/// A task id that arrived is real, however the connection ended after it.
+#[test]
+fn a_complete_envelope_counts_however_its_reply_ends() {
+    let body = r#"{"code":200,"msg":"success","data":{"taskId":"task_hailuo_1790000004242"}}"#;
+    let long = format!("HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{body}");
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n",
+        body.len()
+    );
+    let check = |name: &str, ended: &Finished, batch: &Batch, server: &RawServer| {
+        assert_eq!((ended.code, server.posts()), (Some(0), 1), "{name}: {ended:#?}");
+        assert_eq!(batch.results()[0]["task_id"], "task_hailuo_1790000004242", "{name}");
+    };
+    in_parallel(
+        &[("a length too long", &long), ("no final chunk", &chunked)],
+        |(name, reply)| {
+            let (ended, batch, server) = one_row((*reply).clone().into_bytes(), &[]);
+            check(name, &ended, &batch, &server);
+            // The same, and the connection stays open until we give up.
+            let reply = (*reply).clone().into_bytes();
+            let server = RawServer::start(move |_, stream| {
+                send(stream, &reply);
+                sleep(Duration::from_secs(3));
+                Then::Close
+            });
+            let batch = self::batch(1, &server.url);
+            let ended = batch.run(&["--timeout", "1s"]);
+            check(name, &ended, &batch, &server);
+        },
+    );
+}
+
+/// What came of a cut reply is shown: it may hold the task id that `settle` asks for.
+#[test]
+fn of_a_reply_that_is_cut_the_head_is_kept() {
+    let after_id = r#"{"code":200,"msg":"success","data":{"taskId":"task_hailuo_1790000004242","#;
+    let head = |length: usize| format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+    let padded = format!("{}{after_id}{}", head(2_000_000), " ".repeat(1_100_000));
+    let cases = [
+        ("after the id", format!("{}{after_id}", head(500)), true),
+        ("over 1 MiB", padded, true),
+        ("before the id", format!("{}{{\"code\":200,", head(500)), false),
+        ("before the body", head(500), false),
+    ];
+    in_parallel(&cases, |(name, reply, readable)| {
+        let (ended, batch, server) = one_row(reply.clone().into_bytes(), &[]);
+        assert_eq!((ended.code, server.posts()), (Some(4), 1), "{name}: {ended:#?}");
+        let row = &batch.results()[0];
+        assert_eq!((&*row["status"], &*row["task_id"]), ("unknown", ""), "{name}");
+        assert_eq!(
+            row["error_message"].contains("task_hailuo_1790000004242"),
+            *readable,
+            "{name}: {row:?}"
+        );
+    });
+    // And when it never ends.
+    let server = RawServer::start(move |_, stream| {
+        send(stream, format!("{}{after_id}", head(500)).as_bytes());
+        sleep(Duration::from_secs(3));
+        Then::Close
+    });
+    let batch = batch(1, &server.url);
+    batch.run(&["--timeout", "1s"]).expect_code(4);
+    let row = &batch.results()[0];
+    assert_eq!(row["error_code"], "timeout");
+    assert!(row["error_message"].contains("task_hailuo_1790000004242"), "{row:?}");
+}
+
 #[test]
 fn a_reply_that_dribbles_is_given_up_after_the_time_out() {
     let server = RawServer::start(|_, stream| {
@@ -367,12 +438,18 @@ fn no_proxy_names_hosts_that_need_none_and_the_sandbox_never_needs_one() {
 /// A proxy that does not let us through has seen the host's name and nothing of the request.
 #[test]
 fn a_proxy_that_refuses_the_tunnel_leaves_rows_queued() {
-    let replies: [&'static [u8]; 3] = [
-        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
-        b"",
+    let replies: [(&'static [u8], &str); 3] = [
+        (
+            b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
+            "connect",
+        ),
+        (
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+            "patience",
+        ),
+        (b"", "patience"),
     ];
-    in_parallel(&replies, |reply| {
+    in_parallel(&replies, |(reply, halted)| {
         let proxy = proxy(reply);
         let batch = batch(2, "https://kie-stand-in.invalid");
         let mut command = batch.command("run", &["--json", "--patience", "2s"]);
@@ -380,9 +457,68 @@ fn a_proxy_that_refuses_the_tunnel_leaves_rows_queued() {
         let ended = Finished::of(command.output().unwrap());
         ended.expect_code(3);
         assert_eq!((ended.count("queued"), ended.count("unknown")), (2, 0), "{ended:#?}");
+        assert_eq!(ended.summary()["halted"]["code"], *halted, "{ended:#?}");
         assert!(proxy.posts() == 0 && !proxy.requests().is_empty());
         assert!(proxy.requests().iter().all(|seen| !seen.head.contains(KEY)));
     });
+}
+
+/// No row is to blame for a proxy without a login: all stay queued, and the first answer says enough.
+#[test]
+fn a_forwarding_proxy_that_wants_a_login_halts() {
+    let proxy = RawServer::start(|_, stream| send(stream, &json("407 Proxy Authentication Required", "login")));
+    let batch = batch(3, &format!("http://{}", closed_port()));
+    let mut command = batch.command("run", &["--json", "--concurrency", "1"]);
+    command.env("http_proxy", &proxy.url);
+    let ended = Finished::of(command.output().unwrap());
+    ended.expect_code(3);
+    assert_eq!((ended.count("queued"), proxy.posts()), (3, 1), "{ended:#?}");
+    assert_eq!(ended.summary()["halted"]["code"], "http_407");
+}
+
+/// Patience cannot mend a certificate.
+#[test]
+fn a_certificate_that_is_not_trusted_halts_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("openssl")
+        .current_dir(folder.path())
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        eprintln!("skipped: no openssl to make a certificate with");
+        return;
+    }
+    let certificate = CertificateDer::from_pem_file(folder.path().join("certificate.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(folder.path().join("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let server = RawServer::below_http(move |mut stream: TcpStream| {
+        let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+        assert!(session.complete_io(&mut stream).is_err(), "the client must hang up");
+    });
+    let port = server.address.rsplit_once(':').unwrap().1;
+    let batch = batch(3, &format!("https://localhost:{port}"));
+    let ended = batch.run(&["--concurrency", "1"]);
+    ended.expect_code(3);
+    assert_eq!(
+        (ended.count("queued"), ended.count("requests"), server.connections()),
+        (3, 1, 1)
+    );
+    let halted = &ended.summary()["halted"];
+    assert_eq!(halted["code"], "connect");
+    let message = halted["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("the server's certificate is not trusted (at row 1): TLS: invalid peer certificate"),
+        "{message}"
+    );
 }
 
 /// The server has read a request before it goes wrong: always unknown, never sent again, whatever way it goes.

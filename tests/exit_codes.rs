@@ -165,3 +165,18 @@ fn readers_that_leave_do_not_end_a_run() {
     assert_eq!(sandbox.count("requests"), 30);
     assert!(batch.results().iter().all(|row| row["status"] == "accepted"));
 }
+
+/// Exit code 2 says that nothing was sent: then no run has been, and none is left open in the ledger.
+#[test]
+fn a_run_that_cannot_begin_is_no_run() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_prompts(&["a boat"], &sandbox);
+    batch.run(&["--ca-file", "missing.pem"]).expect_code(2);
+    let ledger = rusqlite::Connection::open(batch.ledger()).unwrap();
+    let runs: u32 = ledger
+        .query_row("SELECT count(*) FROM runs", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((runs, sandbox.requests().len()), (0, 0));
+    drop(ledger);
+    batch.run(&[]).expect_code(0);
+}

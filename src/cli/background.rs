@@ -20,6 +20,9 @@ const RESULTS_EVERY: Duration = Duration::from_secs(60);
 /// Progress is looked at this often; the console draws less often than that.
 const TICK: Duration = Duration::from_millis(200);
 
+/// How long the end of a run waits for progress to be drawn.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// What goes on beside the run: progress on the console, and the results once a minute and at a signal.
 pub(super) struct Background {
     progress: JoinHandle<()>,
@@ -48,10 +51,10 @@ impl Background {
 
     pub(super) async fn end(self) {
         self.done.send_replace(true);
-        for task in [self.progress, self.results] {
-            // They only look on; a panic in one has been printed and must not hide what the run did.
-            task.await.ok();
-        }
+        // They only look on; a panic in one has been printed and must not hide what the run did. A stopped terminal
+        // (Ctrl-S) holds progress up for as long as it likes, and must not hold up the results.
+        tokio::time::timeout(LAST_LOOK, self.progress).await.ok();
+        self.results.await.ok();
     }
 }
 

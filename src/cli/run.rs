@@ -186,8 +186,8 @@ async fn send(
         job.base_url.as_str()
     };
     news::warn_of_another_place(console, job, store.last_target()?);
-    let run_id = store.begin_run(Wall::System, target)?;
     if counts.queued == 0 {
+        let run_id = store.begin_run(Wall::System, target)?;
         store.end_run(run_id, Wall::System.now(), None)?;
         let nothing = RunReport {
             standing: Standing::default(),
@@ -218,6 +218,8 @@ async fn send(
         standing,
         notice: Arc::new(move |notice| news::tell(&notices, &notice)),
     };
+    // Not before everything else that can fail: a run that never began must not be left open in the ledger.
+    let run_id = store.begin_run(Wall::System, target)?;
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
     let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
@@ -279,9 +281,6 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {
     let prices = job.prices.clone();
-    let stop_at = job
-        .stop_at
-        .map(|at| tokio::time::Instant::now() + Duration::from_millis(at.millis_since(Wall::System.now())));
     DispatchConfig {
         rate: job.rate,
         burst: job.burst,
@@ -297,7 +296,7 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
         cost_of: Arc::new(move |length, resolution| prices.price_of(length, resolution)),
         callback_url: job.callback_url.clone(),
         limit: job.limit,
-        stop_at,
+        stop_at: job.stop_at,
         last_attempts,
         wall: Wall::System,
         tokens: TokenSource::System,

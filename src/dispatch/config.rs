@@ -4,10 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use url::Url;
 
-use crate::clock::Wall;
+use crate::clock::{UnixMillis, Wall};
 use crate::dispatch::retry::RetryConfig;
 use crate::job::OnUnknown;
 use crate::ledger::LastAttempt;
@@ -48,8 +47,9 @@ pub struct DispatchConfig {
     pub callback_url: Option<Url>,
     /// At most so many rows in this run.
     pub limit: Option<u64>,
-    /// Nothing starts at or after this moment.
-    pub stop_at: Option<Instant>,
+    /// Nothing starts at or after this moment. It is the clock on the wall that says so: a monotonic one stands still
+    /// while the machine is suspended.
+    pub stop_at: Option<UnixMillis>,
     /// The last requests of earlier runs, the latest first.
     pub last_attempts: Vec<LastAttempt>,
     /// The clock of records.

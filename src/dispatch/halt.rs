@@ -10,6 +10,8 @@ use crate::kie::Remedy;
 pub enum Halt {
     /// The API refuses everything.
     Refused {
+        /// Number of the row it happened at: it may be that row alone that is refused, in every run.
+        row: u32,
         /// Its code.
         code: String,
         /// Its text.
@@ -64,11 +66,13 @@ impl Halt {
     /// One sentence that says what happened. Holds the server's text as it came.
     pub fn message(&self) -> String {
         match self {
-            Halt::Refused { message, remedy, .. } => {
+            Halt::Refused {
+                row, message, remedy, ..
+            } => {
                 let what = remedy.trouble();
                 match message.as_str() {
-                    "" => what.to_owned(),
-                    said => format!("{what}: {said}"),
+                    "" => format!("{what} (at row {row})"),
+                    said => format!("{what} (at row {row}): {said}"),
                 }
             }
             Halt::Budget { budget, spent } => {

@@ -68,6 +68,14 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Milliseconds in which every refusal has surely been heard of by the loop that starts requests.
 const HEARD_MS: i64 = 1_000;
 
+/// The clock on the wall may jump, when a suspended machine wakes up or is set right: it is looked at this often.
+const LOOK_AT_WALL: Duration = Duration::from_secs(60);
+
+/// How long to wait before seeing again whether it is `stop_at`.
+fn look_again(stop_at: UnixMillis, now: UnixMillis) -> Duration {
+    Duration::from_millis(stop_at.millis_since(now)).min(LOOK_AT_WALL)
+}
+
 /// What is left of a pause that an earlier run was told to make.
 fn pause_left(last: &[LastAttempt], now: UnixMillis) -> Option<Duration> {
     // A request that left clearly after the refusal and was not refused itself ended the pause.
@@ -229,7 +237,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             return false;
         }
         let now = Instant::now();
-        if self.config.stop_at.is_some_and(|at| now >= at) {
+        if self.config.stop_at.is_some_and(|at| self.config.wall.now() >= at) {
             self.time_is_up = true;
             (self.watch.notice)(Notice::TimeIsUp);
             return false;
@@ -248,7 +256,11 @@ impl<A: Api, L: Ledger> Run<A, L> {
     /// When to look again: at `at`, or at the run's own deadlines.
     fn earliest(&self, at: Option<Instant>) -> Option<Instant> {
         let patience = self.last_success + self.config.patience;
-        [at, self.config.stop_at, Some(patience)].into_iter().flatten().min()
+        let time_up = self
+            .config
+            .stop_at
+            .map(|stop_at| Instant::now() + look_again(stop_at, self.config.wall.now()));
+        [at, time_up, Some(patience)].into_iter().flatten().min()
     }
 
     async fn start_next(&mut self) -> Next {
@@ -397,7 +409,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.reserved -= cost.unwrap_or(0.0);
         match ending {
             Ok((outcome, result)) => {
-                self.hear(&outcome, probe);
+                self.hear(row.number, &outcome, probe);
                 self.settle(WaitingRow { row, setbacks }, cost, &outcome, &result);
             }
             Err(LostStep { error, task_id }) => {
@@ -421,8 +433,8 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.limiter.give_back(permit, answered);
     }
 
-    /// What an answer means for every other row.
-    fn hear(&mut self, outcome: &Outcome, probe: bool) {
+    /// What the answer to `row` means for every other row.
+    fn hear(&mut self, row: u32, outcome: &Outcome, probe: bool) {
         if outcome.effect == Effect::RateLimited {
             self.standing.rate_limited += 1;
         } else if outcome.http_status.is_some() {
@@ -433,6 +445,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
         }
         if let Effect::Halt(remedy) = outcome.effect {
             self.halt(Halt::Refused {
+                row,
                 code: outcome.code.clone(),
                 message: outcome.message.clone(),
                 remedy,
@@ -611,5 +624,13 @@ mod tests {
         for (name, last, seconds) in table {
             assert_eq!(left(&last), seconds, "{name}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_looked_for_on_the_wall_at_least_once_a_minute() {
+        let wait = |stop_at, now| look_again(UnixMillis(stop_at), UnixMillis(now));
+        assert_eq!(wait(90_000, 80_000), Duration::from_secs(10));
+        assert_eq!(wait(8 * 3_600_000, 0), LOOK_AT_WALL);
+        assert_eq!(wait(80_000, 90_000), Duration::ZERO);
     }
 }

@@ -14,7 +14,7 @@ use reqwest::redirect;
 use url::Url;
 
 use crate::escape;
-use crate::kie::outcome::{Answer, Lost, Reply};
+use crate::kie::outcome::{Answer, Lost, Remedy, Reply};
 use crate::kie::retry_after::retry_after;
 use crate::kie::{Api, CreateTask};
 
@@ -127,21 +127,29 @@ impl Client {
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let retry_after = text(RETRY_AFTER).and_then(|value| retry_after(value, text(DATE)));
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
-                let reason = format!("HTTP {status} with a reply of more than {MAX_REPLY_BYTES} bytes");
-                return Ok(Answer::Lost {
-                    kind: Lost::Broken,
-                    reason,
-                });
+        let lost = loop {
+            match response.chunk().await {
+                Ok(None) => break None,
+                Ok(Some(chunk)) => {
+                    let room = MAX_REPLY_BYTES - body.len();
+                    body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    if chunk.len() > room {
+                        let reason = format!("a reply of more than {MAX_REPLY_BYTES} bytes");
+                        break Some((Lost::Broken, reason));
+                    }
+                }
+                Err(error) => break Some(lost_by(&error.without_url())),
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer::Reply(Reply {
+        };
+        let reply = Reply {
             status,
             body,
             retry_after,
-        }))
+        };
+        Ok(match lost {
+            None => Answer::Reply(reply),
+            Some((kind, reason)) => reply.cut_short(kind, &reason),
+        })
     }
 }
 
@@ -162,26 +170,53 @@ impl Api for Client {
 fn answer_of_error(error: &reqwest::Error) -> Answer {
     let reason = reason_of(error);
     if error.is_connect() || error.is_builder() {
-        Answer::NotSent { reason }
-    } else if error.is_timeout() {
-        Answer::Lost {
-            kind: Lost::Timeout,
-            reason: "no answer within the time-out".to_owned(),
+        match remedy_for(error) {
+            Some(remedy) => Answer::Barred { remedy, reason },
+            None => Answer::NotSent { reason },
         }
     } else {
-        Answer::Lost {
-            kind: Lost::Broken,
-            reason,
+        let (kind, reason) = lost_by(error);
+        Answer::Lost { kind, reason }
+    }
+}
+
+/// How and why no complete reply came, though the request may have left.
+fn lost_by(error: &reqwest::Error) -> (Lost, String) {
+    if error.is_timeout() {
+        (Lost::Timeout, "no complete answer within the time-out".to_owned())
+    } else {
+        (Lost::Broken, reason_of(error))
+    }
+}
+
+/// What the user has to do before connecting can work; most failures to connect pass by themselves.
+fn remedy_for(error: &(dyn Error + 'static)) -> Option<Remedy> {
+    let cause = innermost(error);
+    if let Some(rustls::Error::InvalidCertificate(_)) = cause.downcast_ref() {
+        return Some(Remedy::Certificate);
+    }
+    // The tunnel's error has no type that can be asked.
+    (cause.to_string() == "tunnel error: proxy authorization required").then_some(Remedy::Proxy)
+}
+
+/// The innermost cause, which names what happened; reqwest's own layers only say "error sending request".
+fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut innermost = error;
+    loop {
+        // An I/O error passes over what it wraps when it is asked for its source.
+        let wrapped = innermost
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .map(|wrapped| wrapped as &(dyn Error + 'static));
+        match wrapped.or_else(|| innermost.source()) {
+            Some(deeper) => innermost = deeper,
+            None => return innermost,
         }
     }
 }
 
-/// The innermost cause, which names what happened; reqwest's own layers only say "error sending request".
 fn reason_of(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
+    let innermost = innermost(error);
     match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
@@ -232,5 +267,23 @@ mod tests {
     #[test]
     fn a_key_too_short_to_be_one_garbles_nothing() {
         assert_eq!(client("k").without_secrets("unknown task".to_owned()), "unknown task");
+    }
+
+    #[test]
+    fn a_bad_certificate_is_told_from_other_failures_to_connect() {
+        use rustls::{CertificateError, InvalidMessage};
+        let wrapped = |error: rustls::Error| io::Error::other(io::Error::other(error));
+        for cause in [
+            CertificateError::Expired,
+            CertificateError::UnknownIssuer,
+            CertificateError::NotValidForName,
+            CertificateError::BadEncoding,
+        ] {
+            let error = wrapped(rustls::Error::InvalidCertificate(cause));
+            assert_eq!(remedy_for(&error), Some(Remedy::Certificate), "{error}");
+        }
+        let other = wrapped(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType));
+        assert_eq!(remedy_for(&other), None);
+        assert_eq!(remedy_for(&io::Error::from(io::ErrorKind::ConnectionRefused)), None);
     }
 }

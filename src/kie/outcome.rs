@@ -11,14 +11,21 @@ use crate::row::TaskId;
 /// How one request ended, before anybody thinks about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// A complete reply came.
+    /// A reply came, or at least the whole of the API's envelope.
     Reply(Reply),
     /// Proof that no byte of the request left: name resolution, connecting or the TLS handshake failed.
     NotSent {
         /// What the layer below said.
         reason: String,
     },
-    /// The request may have arrived, and no complete reply came.
+    /// Nothing was sent either, and no request will be before the user has done something about it.
+    Barred {
+        /// What has to be done.
+        remedy: Remedy,
+        /// What the layer below said.
+        reason: String,
+    },
+    /// The request may have arrived, and no complete reply came; words of the API that did come are in the reason.
     Lost {
         /// How it was lost.
         kind: Lost,
@@ -36,7 +43,7 @@ pub enum Lost {
     Broken,
 }
 
-/// A complete HTTP reply.
+/// An HTTP reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.
@@ -45,6 +52,22 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The wait its `Retry-After` asks for.
     pub retry_after: Option<Duration>,
+}
+
+impl Reply {
+    /// What remains of this reply when it broke off after these bytes. A task id that arrived must not be lost: a
+    /// complete envelope is a reply, however the connection ended; else the head of what came is kept in the words.
+    pub(super) fn cut_short(self, kind: Lost, reason: &str) -> Answer {
+        if Envelope::read(&self.body).is_some() {
+            return Answer::Reply(self);
+        }
+        let status = self.status;
+        let reason = match excerpt(&self.body).as_str() {
+            "" => format!("HTTP {status}, then {reason}"),
+            came => format!("HTTP {status}, then {reason}; what came of it: {came}"),
+        };
+        Answer::Lost { kind, reason }
+    }
 }
 
 /// What an answer means, for its row and for the batch.
@@ -109,6 +132,10 @@ pub enum Remedy {
     Model,
     /// A redirect: the base URL is wrong.
     BaseUrl,
+    /// 407: the proxy on the way wants a login.
+    Proxy,
+    /// The server's certificate is not one to be trusted.
+    Certificate,
 }
 
 impl Remedy {
@@ -121,6 +148,8 @@ impl Remedy {
             Remedy::Cap => "the key has reached its own cap",
             Remedy::Model => "the model is not available",
             Remedy::BaseUrl => "the server redirects: the base URL is wrong",
+            Remedy::Proxy => "the proxy wants a login",
+            Remedy::Certificate => "the server's certificate is not trusted",
         }
     }
 }
@@ -133,6 +162,7 @@ const MESSAGE_CHARACTERS: usize = 500;
 pub fn outcome_of(answer: &Answer) -> Outcome {
     match answer {
         Answer::NotSent { reason } => outcome(Verdict::Back, Effect::Trouble, "connect", reason),
+        Answer::Barred { remedy, reason } => outcome(Verdict::Back, Effect::Halt(*remedy), "connect", reason),
         Answer::Lost {
             kind: Lost::Timeout,
             reason,
@@ -178,8 +208,8 @@ fn of_envelope(envelope: &Envelope, body: &[u8]) -> Outcome {
         (429, _) => (Verdict::Back, Effect::RateLimited),
         (455, _) | (500, Some(Meaning::Maintenance)) => (Verdict::Back, Effect::Maintenance),
         (500, Some(Meaning::Input)) | (501, _) => (Verdict::Rejected, Effect::None),
-        (500, _) => (Verdict::Again, Effect::Trouble),
-        (503, _) => (Verdict::Back, Effect::Trouble),
+        // From the API itself a 503 counts like a 500: one row that always meets it must not be sent for ever.
+        (500 | 503, _) => (Verdict::Again, Effect::Trouble),
         // "Upstream gave nothing for ten minutes": it may have been taken.
         (408, _) => (Verdict::Unknown, Effect::Trouble),
         (400..=499, _) => (Verdict::Rejected, Effect::None),
@@ -203,6 +233,8 @@ fn of_status(status: u16, body: &[u8]) -> Outcome {
         401 => (Verdict::Back, Effect::Halt(Remedy::Key)),
         402 => (Verdict::Back, Effect::Halt(Remedy::TopUp)),
         403 => (Verdict::Back, Effect::Halt(Remedy::Access)),
+        // A forwarding proxy: it has passed nothing on.
+        407 => (Verdict::Back, Effect::Halt(Remedy::Proxy)),
         433 => (Verdict::Back, Effect::Halt(Remedy::Cap)),
         429 => (Verdict::Back, Effect::RateLimited),
         455 => (Verdict::Back, Effect::Maintenance),
@@ -392,7 +424,7 @@ mod tests {
             (500, "Internal Server Error", Again, Trouble),
             (500, "invalid parameter inside an internal error", Again, Trouble),
             (500, "", Again, Trouble),
-            (503, "busy", Back, Trouble),
+            (503, "busy", Again, Trouble),
             (408, "upstream timed out", Unknown, Trouble),
             (502, "bad gateway", Unknown, Trouble),
             (504, "gateway time-out", Unknown, Trouble),
@@ -465,6 +497,7 @@ mod tests {
             (402, page, Back, Halt(Remedy::TopUp), "http_402"),
             (403, "error code: 1010", Back, Halt(Remedy::Access), "http_403"),
             (404, page, Rejected, NONE, "http_404"),
+            (407, page, Back, Halt(Remedy::Proxy), "http_407"),
             (408, page, Unknown, Trouble, "http_408"),
             (413, page, Rejected, NONE, "http_413"),
             (429, page, Back, RateLimited, "http_429"),
@@ -493,6 +526,14 @@ mod tests {
             reason: "refused".into(),
         });
         assert_eq!((not_sent.verdict, not_sent.code.as_str()), (Back, "connect"));
+        let barred = outcome_of(&Answer::Barred {
+            remedy: Remedy::Certificate,
+            reason: "expired".into(),
+        });
+        assert_eq!(
+            (barred.verdict, barred.effect, barred.code.as_str()),
+            (Back, Halt(Remedy::Certificate), "connect")
+        );
         let timeout = outcome_of(&Answer::Lost {
             kind: Lost::Timeout,
             reason: "120 s".into(),

@@ -75,6 +75,7 @@ fn remedy(halt: &Halt) -> &'static str {
         // These codes mean several things; our own sentence says which.
         "429" | "500" if halt.message.starts_with(Remedy::TopUp.trouble()) => "402",
         "500" if halt.message.starts_with(Remedy::Model.trouble()) => "505",
+        "connect" if halt.message.starts_with(Remedy::Proxy.trouble()) => "407",
         code => code,
     };
     match code {
@@ -90,6 +91,15 @@ fn remedy(halt: &Halt) -> &'static str {
         "403" => {
             "something in front of the API refused this machine: try without the proxy or from another network, with \
              the same command"
+        }
+        "407" => {
+            "put the proxy's login into its address (`HTTPS_PROXY=http://name:password@proxy:3128`) or go without the \
+             proxy (`NO_PROXY`), then run the same command"
+        }
+        // Of the failures to connect only a bad certificate halts under this code.
+        "connect" => {
+            "check `--base-url` and this machine's clock; if a proxy signs the connection, trust its certificate with \
+             `--ca-file`; then run the same command"
         }
         "404" | "422" => "the API does not know the model: look for a newer hailuo-batch, then run the same command",
         "433" => {
