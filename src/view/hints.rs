@@ -1,7 +1,7 @@
 //! What to do next: the last lines of a summary.
 
 use super::summary::{Command, Halt, Summary};
-use super::wording::{counted, shell_word};
+use super::wording::counted;
 use crate::escape;
 use crate::kie::Remedy;
 
@@ -125,9 +125,8 @@ fn command(name: &str, summary: &Summary) -> String {
 }
 
 fn selection(summary: &Summary) -> String {
-    let words: Vec<_> = summary.selection.iter().map(|word| shell_word(word)).collect();
-    match words.is_empty() {
+    match summary.selection.is_empty() {
         true => "MANIFEST".to_owned(),
-        false => escape::for_terminal(&words.join(" ")).into_owned(),
+        false => escape::for_shell(&summary.selection),
     }
 }
