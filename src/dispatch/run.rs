@@ -214,7 +214,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
                 biased;
                 Some(ended) = self.flying.join_next(), if !self.flying.is_empty() => self.ended(ended),
                 changed = stop.changed(), if !self.stopped => {
-                    // A sender that is gone can stop nothing: then the run simply ends by itself.
+                    // A sender that is gone could stop nothing any more: that counts as its word to stop.
                     self.stopped = changed.is_err() || *stop.borrow_and_update();
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
