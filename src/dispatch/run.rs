@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::UnixMillis;
 use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules};
 use crate::dispatch::config::DispatchConfig;
+#[cfg(test)]
+use crate::dispatch::config::PlantedBug;
 use crate::dispatch::gate::{Change, Gate, GateConfig, Passage, WINDOWS_AFTER_429};
 use crate::dispatch::halt::Halt;
 use crate::dispatch::limiter::{Limiter, Wait};
@@ -205,6 +207,10 @@ impl<A: Api, L: Ledger> Run<A, L> {
                 }
             }
             if !self.goes_on() {
+                #[cfg(test)]
+                if self.is_planted(PlantedBug::AbandonedAtHalt) {
+                    break;
+                }
                 if self.flying.is_empty() {
                     break;
                 }
@@ -256,7 +262,14 @@ impl<A: Api, L: Ledger> Run<A, L> {
             return Next::Wait(None);
         }
         let now = Instant::now();
-        match self.gate.look(now) {
+        let passage = self.gate.look(now);
+        #[cfg(test)]
+        let passage = if self.is_planted(PlantedBug::GateNeverPauses) {
+            Passage::Open
+        } else {
+            passage
+        };
+        match passage {
             Passage::Open | Passage::Probe => {}
             Passage::Closed(until) => return self.wait_if_any_work(Some(until)).await,
             Passage::AwaitingProbe => return Next::Wait(None),
@@ -291,7 +304,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             Err(Wait::ForAnAnswer) => return Next::Wait(None),
         };
         #[cfg(test)]
-        if self.config.planted == Some(crate::dispatch::config::PlantedBug::SlotFreedAtSend) {
+        if self.is_planted(PlantedBug::SlotFreedAtSend) {
             self.limiter.give_back_at_send();
         }
         let row = match due {
@@ -413,9 +426,14 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.publish();
     }
 
+    #[cfg(test)]
+    fn is_planted(&self, bug: PlantedBug) -> bool {
+        self.config.planted == Some(bug)
+    }
+
     fn give_back(&mut self, permit: crate::dispatch::Permit, answered: Instant) {
         #[cfg(test)]
-        if self.config.planted == Some(crate::dispatch::config::PlantedBug::SlotFreedAtSend) {
+        if self.is_planted(PlantedBug::SlotFreedAtSend) {
             return;
         }
         self.limiter.give_back(permit, answered);
