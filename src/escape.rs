@@ -108,6 +108,22 @@ fn drives_terminal(character: char) -> bool {
         )
 }
 
+/// Words of a command that we suggest, quoted for a shell and escaped for the terminal that shows it.
+pub fn for_shell(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|word| shell_word(word)).collect();
+    for_terminal(&words.join(" ")).into_owned()
+}
+
+/// A word as a shell takes it for one argument.
+fn shell_word(word: &str) -> Cow<'_, str> {
+    let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        Cow::Borrowed(word)
+    } else {
+        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +187,12 @@ mod tests {
             prop_assert_eq!(from_spreadsheet(&defused), cell.as_str());
             prop_assert!(!defused.starts_with(['=', '@', '\t', '\r']));
         }
+    }
+
+    #[test]
+    fn arguments_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(shell_word("jobs/任务.csv"), "jobs/任务.csv");
+        assert_eq!(shell_word("my clips.csv"), "'my clips.csv'");
+        assert_eq!(shell_word("it's.csv"), r"'it'\''s.csv'");
     }
 }

@@ -1,5 +1,6 @@
 //! `hailuo-batch settle`: decide what becomes of rows whose answer was lost.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -22,7 +23,8 @@ use super::outputs::{selection_of, write_results};
 ///
 /// An unknown row was sent and its answer was lost: it may have been taken and paid for. Look for its task in the
 /// provider's log (https://kie.ai/logs), then say what is so. Without an option the rows are listed. ROW is the row's
-/// `id`, or its number in the column `row` of the results; several are separated by commas.
+/// `id`; without one, its number in the column `row` of the results, or the name in the list if it left the manifest.
+/// Several are separated by commas.
 #[derive(Debug, Args)]
 #[expect(
     rustdoc::bare_urls,
@@ -77,8 +79,12 @@ pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
         let mut store = Store::open_existing(&job.ledger)?;
         store.recover(Wall::System.now())?;
         let rows = unknown_rows(&job)?;
-        let decisions = decisions_of(&args, &rows)?;
-        for (row, decision) in &decisions {
+        let ids = ids_like_numbers(&job)?;
+        let Decisions { made, not_sendable } = decisions_of(&args, &rows, &ids)?;
+        for row in not_sendable {
+            console.warn(&format!("{} {GONE}: left as it is", name_of(row)));
+        }
+        for (row, decision) in &made {
             carry_out(&mut store, &console, row, decision)?;
         }
         drop(store);
@@ -124,11 +130,32 @@ fn unknown_rows(job: &Job) -> Result<Vec<Unknown>, Failure> {
     Ok(rows)
 }
 
-fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r Unknown, Decision)>, Failure> {
+/// The ids in the manifest that could be taken for a row's number.
+fn ids_like_numbers(job: &Job) -> Result<HashSet<String>, Failure> {
+    let mut ids = HashSet::new();
+    Reader::open(&job.ledger)?.for_each_row(|row| {
+        ids.extend(row.id.filter(|id| number_in(id).is_some()).map(str::to_owned));
+        Ok::<_, LedgerError>(())
+    })?;
+    Ok(ids)
+}
+
+/// Why a row is not queued again.
+const GONE: &str = "is no longer in the manifest, so it would never be sent again";
+
+struct Decisions<'r> {
+    made: Vec<(&'r Unknown, Decision)>,
+    /// Rows that `--resubmit` without a list passes over: they left the manifest.
+    not_sendable: Vec<&'r Unknown>,
+}
+
+fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String>) -> Result<Decisions<'r>, Failure> {
+    let find = |wanted: &str| find(wanted, rows, ids);
     let mut decisions: Vec<(&Unknown, Decision)> = Vec::new();
+    let mut not_sendable = Vec::new();
     for accept in &args.accept {
         let (row, task_id) = match accept.rsplit_once('=') {
-            Some((row, task_id)) => (find(row, rows)?, task_id),
+            Some((row, task_id)) => (find(row)?, task_id),
             None => match rows {
                 [only] => (only, accept.as_str()),
                 [] => {
@@ -163,12 +190,25 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r U
             // All that no other option speaks of.
             Some("") => {
                 let spoken_for: Vec<i64> = decisions.iter().map(|(row, _)| row.row_id).collect();
-                let others = rows.iter().filter(|row| !spoken_for.contains(&row.row_id));
-                decisions.extend(others.map(|row| (row, decision.clone())));
+                for row in rows.iter().filter(|row| !spoken_for.contains(&row.row_id)) {
+                    if decision == Decision::Resubmit && row.number == 0 {
+                        // Unless `--drop` speaks of it.
+                        not_sendable.push(row);
+                    } else {
+                        decisions.push((row, decision.clone()));
+                    }
+                }
             }
             Some(list) => {
                 for row in list.split(',') {
-                    decisions.push((find(row, rows)?, decision.clone()));
+                    let row = find(row)?;
+                    if decision == Decision::Resubmit && row.number == 0 {
+                        return Err(refused(
+                            format!("{} {GONE}", name_of(row)),
+                            "add it to the manifest again and `run`, then resubmit it; or decide with --accept or --drop",
+                        ));
+                    }
+                    decisions.push((row, decision.clone()));
                 }
             }
         }
@@ -180,23 +220,58 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown]) -> Result<Vec<(&'r U
         let name = row.map(name_of).unwrap_or_default();
         return Err(refused(format!("{name} is named twice"), "give each row one decision"));
     }
-    Ok(decisions)
+    not_sendable.retain(|row| !seen.contains(&row.row_id));
+    Ok(Decisions {
+        made: decisions,
+        not_sendable,
+    })
 }
 
-/// The row a user means: by its id, else by its number.
-fn find<'r>(wanted: &str, rows: &'r [Unknown]) -> Result<&'r Unknown, Failure> {
+/// The row a user means: by its id; by its number or our own name for it only if it has no id, since a number may be
+/// another row's id, and the wrong row would be paid for twice.
+fn find<'r>(wanted: &str, rows: &'r [Unknown], ids: &HashSet<String>) -> Result<&'r Unknown, Failure> {
     let wanted = wanted.trim();
-    let by_id = rows.iter().find(|row| row.id.as_deref() == Some(wanted));
-    let by_number = || {
-        rows.iter()
-            .find(|row| row.number > 0 && wanted.parse() == Ok(row.number))
-    };
-    by_id.or_else(by_number).ok_or_else(|| {
-        refused(
+    if let Some(row) = rows.iter().find(|row| row.id.as_deref() == Some(wanted)) {
+        return Ok(row);
+    }
+    let gone = rows.iter().find(|row| own_name_of(row).as_deref() == Some(wanted));
+    let number = number_in(wanted);
+    let by_number = rows.iter().find(|row| row.number > 0 && Some(row.number) == number);
+    match (gone, by_number) {
+        (Some(row), _) => Ok(row),
+        (None, Some(Unknown { id: Some(id), .. })) => Err(refused(
+            format!(
+                "no unknown row has the id `{wanted}`; row {wanted} has the id `{}`",
+                shown(id)
+            ),
+            "name a row by its id; `hailuo-batch settle` without options lists the unknown rows",
+        )),
+        (None, Some(_)) if ids.contains(wanted) => Err(refused(
+            format!("`{wanted}` is the id of a row that is not unknown, and the number of one that is"),
+            "give the row with that number an id in the manifest and `run`, then name it by its id",
+        )),
+        (None, Some(row)) => Ok(row),
+        (None, None) => Err(refused(
             format!("no unknown row has the id or number `{}`", shown(wanted)),
             "`hailuo-batch settle` without options lists the unknown rows",
-        )
-    })
+        )),
+    }
+}
+
+/// The row number that `text` is, in its only spelling.
+fn number_in(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number: &u32| number.to_string() == text)
+}
+
+/// How a row is named that has neither an id nor a place in the manifest.
+fn own_name_of(row: &Unknown) -> Option<String> {
+    (row.id.is_none() && row.number == 0).then(|| format!("ledger:{}", row.row_id))
+}
+
+/// What selects a row on the command line.
+fn selector_of(row: &Unknown) -> String {
+    let own = || own_name_of(row).unwrap_or_else(|| row.number.to_string());
+    row.id.clone().unwrap_or_else(own)
 }
 
 fn carry_out(store: &mut Store, console: &Console, row: &Unknown, decision: &Decision) -> Result<(), Failure> {
@@ -235,7 +310,7 @@ fn shown(text: &str) -> String {
 fn name_of(row: &Unknown) -> String {
     match (&row.id, row.number) {
         (Some(id), _) => format!("row `{}`", shown(id)),
-        (None, 0) => "a row that left the manifest".to_owned(),
+        (None, 0) => format!("row `{}`", selector_of(row)),
         (None, number) => format!("row {number}"),
     }
 }
@@ -273,7 +348,7 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
         let place = if row.line > 0 {
             format!(", line {}", row.line)
         } else {
-            String::new()
+            ", no longer in the manifest".to_owned()
         };
         let sent = row
             .last
@@ -284,8 +359,7 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
         line(format_args!("    {}", escape::excerpt(&row.prompt, 90)));
         line(format_args!("    {}", escape::excerpt(&row.message, 200)));
     }
-    let selection = selection.join(" ");
-    let selection = escape::for_terminal(&selection);
+    let selection = escape::for_shell(selection);
     line(format_args!(""));
     line(format_args!(
         "help: look for these prompts in https://kie.ai/logs, then"
@@ -307,6 +381,7 @@ fn as_json(rows: &[Unknown]) -> serde_json::Value {
         .iter()
         .map(|row| {
             json!({
+                "name": selector_of(row),
                 "row": (row.number > 0).then_some(row.number),
                 "line": (row.line > 0).then_some(row.line),
                 "id": row.id,

@@ -97,4 +97,10 @@ pub enum PlantedBug {
     UnknownToQueued,
     /// A slot is free one window after the request left, not after its answer.
     SlotFreedAtSend,
+    /// A halt does not wait for the requests in flight.
+    AbandonedAtHalt,
+    /// Nothing waits for a pause to end.
+    GateNeverPauses,
+    /// A row that fails by its own trouble is tried for ever.
+    TriesNeverCounted,
 }

@@ -71,6 +71,8 @@ enum State {
     Probing {
         reason: PauseReason,
         round: u32,
+        /// Another request was refused meanwhile: even if the probe comes back fine, nothing leaves before this.
+        refused_until: Option<(PauseReason, Instant)>,
     },
 }
 
@@ -144,7 +146,11 @@ impl Gate {
     pub(super) fn pass(&mut self) -> bool {
         match self.state {
             State::Paused { reason, round, .. } => {
-                self.state = State::Probing { reason, round };
+                self.state = State::Probing {
+                    reason,
+                    round,
+                    refused_until: None,
+                };
                 true
             }
             State::Open | State::Probing { .. } => false,
@@ -177,12 +183,24 @@ impl Gate {
             && self.state == State::Open
             && self.resumed.is_some_and(|resumed| now - resumed < SOON);
         let mut until = now + self.length(reason, round).max(asked.unwrap_or_default());
-        if let State::Paused { until: earlier, .. } = self.state {
-            until = until.max(earlier);
-        }
-        if matches!(self.state, State::Probing { .. }) && !probe {
-            // The probe is still out; what it says decides.
-            return Change::None;
+        match &mut self.state {
+            State::Paused { until: earlier, .. } => until = until.max(*earlier),
+            State::Probing { refused_until, .. } => {
+                if let Some((_, earlier)) = refused_until {
+                    until = until.max(*earlier);
+                }
+                if !probe {
+                    // The probe is still out. That it comes back fine says nothing about this refusal, which may be
+                    // the later of the two: the pause is made then.
+                    *refused_until = Some((reason, until));
+                    return Change::Paused {
+                        reason,
+                        until,
+                        second_429,
+                    };
+                }
+            }
+            State::Open => {}
         }
         self.state = State::Paused { reason, until, round };
         Change::Paused {
@@ -194,6 +212,14 @@ impl Gate {
 
     fn resume(&mut self, now: Instant) -> Change {
         match self.state {
+            State::Probing {
+                round,
+                refused_until: Some((reason, until)),
+                ..
+            } if now < until => {
+                self.state = State::Paused { reason, until, round };
+                Change::None
+            }
             State::Probing { reason, .. } => {
                 self.state = State::Open;
                 self.resumed = Some(now);
@@ -334,12 +360,30 @@ mod tests {
         gate.answered(Effect::RateLimited, None, false, now);
         assert!(gate.pass());
         assert_eq!(gate.answered(Effect::None, None, false, now), Change::None);
-        assert_eq!(gate.answered(Effect::RateLimited, None, false, now), Change::None);
+        assert_eq!(gate.answered(Effect::Trouble, None, false, now), Change::None);
         assert_eq!(gate.look(now), Passage::AwaitingProbe);
         assert!(matches!(
             gate.answered(Effect::None, None, true, now),
             Change::Resumed { .. }
         ));
+    }
+
+    #[test]
+    fn a_refusal_that_comes_while_the_probe_is_out_is_waited_for_though_the_probe_went_well() {
+        let (mut gate, now) = (gate(), Instant::now());
+        gate.answered(Effect::RateLimited, None, false, now);
+        assert!(gate.pass());
+        let refused = gate.answered(Effect::Maintenance, None, false, now + seconds(12));
+        assert_eq!(paused(refused, now + seconds(12)), seconds(60));
+        let refused = gate.answered(Effect::RateLimited, None, false, now + seconds(13));
+        assert_eq!(paused(refused, now + seconds(13)), seconds(59), "not shortened");
+        assert_eq!(gate.look(now + seconds(13)), Passage::AwaitingProbe, "no second probe");
+        assert_eq!(gate.answered(Effect::None, None, true, now + seconds(14)), Change::None);
+        assert_eq!(gate.look(now + seconds(14)), Passage::Closed(now + seconds(72)));
+        assert_eq!(gate.look(now + seconds(72)), Passage::Probe);
+        assert!(gate.pass());
+        let change = gate.answered(Effect::None, None, true, now + seconds(73));
+        assert!(matches!(change, Change::Resumed { .. }));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::UnixMillis;
 use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules};
 use crate::dispatch::config::DispatchConfig;
+#[cfg(test)]
+use crate::dispatch::config::PlantedBug;
 use crate::dispatch::gate::{Change, Gate, GateConfig, Passage, WINDOWS_AFTER_429};
 use crate::dispatch::halt::Halt;
 use crate::dispatch::limiter::{Limiter, Wait};
@@ -213,6 +215,10 @@ impl<A: Api, L: Ledger> Run<A, L> {
                 }
             }
             if !self.goes_on() {
+                #[cfg(test)]
+                if self.is_planted(PlantedBug::AbandonedAtHalt) {
+                    break;
+                }
                 if self.flying.is_empty() {
                     break;
                 }
@@ -222,7 +228,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
                 biased;
                 Some(ended) = self.flying.join_next(), if !self.flying.is_empty() => self.ended(ended),
                 changed = stop.changed(), if !self.stopped => {
-                    // A sender that is gone can stop nothing: then the run simply ends by itself.
+                    // A sender that is gone could stop nothing any more: that counts as its word to stop.
                     self.stopped = changed.is_err() || *stop.borrow_and_update();
                 }
                 () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
@@ -268,7 +274,14 @@ impl<A: Api, L: Ledger> Run<A, L> {
             return Next::Wait(None);
         }
         let now = Instant::now();
-        match self.gate.look(now) {
+        let passage = self.gate.look(now);
+        #[cfg(test)]
+        let passage = if self.is_planted(PlantedBug::GateNeverPauses) {
+            Passage::Open
+        } else {
+            passage
+        };
+        match passage {
             Passage::Open | Passage::Probe => {}
             Passage::Closed(until) => return self.wait_if_any_work(Some(until)).await,
             Passage::AwaitingProbe => return Next::Wait(None),
@@ -303,7 +316,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             Err(Wait::ForAnAnswer) => return Next::Wait(None),
         };
         #[cfg(test)]
-        if self.config.planted == Some(crate::dispatch::config::PlantedBug::SlotFreedAtSend) {
+        if self.is_planted(PlantedBug::SlotFreedAtSend) {
             self.limiter.give_back_at_send();
         }
         let row = match due {
@@ -425,9 +438,14 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.publish();
     }
 
+    #[cfg(test)]
+    fn is_planted(&self, bug: PlantedBug) -> bool {
+        self.config.planted == Some(bug)
+    }
+
     fn give_back(&mut self, permit: crate::dispatch::Permit, answered: Instant) {
         #[cfg(test)]
-        if self.config.planted == Some(crate::dispatch::config::PlantedBug::SlotFreedAtSend) {
+        if self.is_planted(PlantedBug::SlotFreedAtSend) {
             return;
         }
         self.limiter.give_back(permit, answered);

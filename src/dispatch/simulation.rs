@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::{UnixMillis, Wall};
 use crate::dispatch::config::PlantedBug;
 use crate::dispatch::simulation::disk::Disk;
-use crate::dispatch::simulation::world::World;
-use crate::dispatch::{DispatchConfig, RetryConfig, TokenSource, Watch, run};
+use crate::dispatch::simulation::world::{Bounds, World};
+use crate::dispatch::{DispatchConfig, Halt, RetryConfig, TokenSource, Watch, run};
 use crate::job::OnUnknown;
 use crate::rate::Rate;
 use crate::row::RowState;
@@ -32,7 +32,16 @@ use crate::row::RowState;
 const SEEDS: u64 = 5_000;
 
 /// Runs of one batch, crashes included, after which it must be done.
-const MOST_RUNS: u32 = 60;
+const MOST_RUNS: u32 = 80;
+
+/// Runs after which nothing stops one early any more, so that the batch can end.
+const STOPPED_RUNS: u32 = 20;
+
+/// Attempts of a row that fails by its own trouble.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// What each row costs, in credits.
+const COST: f64 = 30.0;
 
 /// Everything about one simulated batch that its seed decides.
 #[derive(Debug, Clone)]
@@ -42,6 +51,9 @@ struct Plan {
     concurrency: usize,
     burst: u32,
     crashes: u32,
+    on_unknown: OnUnknown,
+    /// How many requests may be paid for at first; raised when a run halts for it.
+    budget: Option<u32>,
     planted: Option<PlantedBug>,
 }
 
@@ -54,6 +66,12 @@ impl Plan {
             concurrency: rng.usize(1..=24),
             burst: if rng.u8(..4) == 0 { rng.u32(1..=20) } else { 1 },
             crashes: rng.u32(0..6),
+            on_unknown: if rng.u8(..4) == 0 {
+                OnUnknown::Resubmit
+            } else {
+                OnUnknown::Hold
+            },
+            budget: (rng.u8(..4) == 0).then(|| rng.u32(1..60)),
             planted,
         }
     }
@@ -85,11 +103,25 @@ async fn play(plan: &Plan) -> Story {
     let disk = Disk::new(plan.rows, rng.u64(..), wall);
     let world = Arc::new(World::new(disk.clone(), rng.u64(..), Instant::now()));
     let mut crashes_left = plan.crashes;
+    let mut budget = plan.budget;
     let mut finished = false;
     for number in 1..=MOST_RUNS {
         world.tell(format!("run {number} begins"));
         world.left_sending(disk.recover());
-        world.new_run();
+        let mut sometimes = |longest: u64| {
+            let chosen = number <= STOPPED_RUNS && rng.u8(..6) == 0;
+            chosen.then(|| rng.u64(1..longest))
+        };
+        let limit = sometimes(30);
+        let stop_in = sometimes(60_000).map(Duration::from_millis);
+        let stop_at = stop_in.map(|wait| Instant::now() + wait);
+        let signal_at = sometimes(60_000).map(|wait| Instant::now() + Duration::from_millis(wait));
+        world.new_run(Bounds {
+            resubmits: plan.on_unknown == OnUnknown::Resubmit,
+            most_paid: budget.map(|requests| requests as usize),
+            limit,
+            stop_at: stop_at.into_iter().chain(signal_at).min(),
+        });
         if crashes_left == 0 && rng.u8(..3) == 0 {
             world.calm_down();
         }
@@ -97,18 +129,18 @@ async fn play(plan: &Plan) -> Story {
             rate: Rate::ACCOUNT,
             burst: NonZeroU32::new(plan.burst).unwrap(),
             concurrency: plan.concurrency,
-            max_attempts: 3,
+            max_attempts: MAX_ATTEMPTS,
             retry: RetryConfig::default(),
             patience: Duration::from_secs(900),
             maintenance_pause: Duration::from_secs(60),
-            on_unknown: OnUnknown::Hold,
+            on_unknown: plan.on_unknown,
             keep_going: false,
-            budget: None,
-            spent: 0.0,
-            cost_of: Arc::new(|_, _| Some(30.0)),
+            budget: budget.map(|requests| COST * f64::from(requests)),
+            spent: COST * disk.requests_to_pay() as f64,
+            cost_of: Arc::new(|_, _| Some(COST)),
             callback_url: None,
-            limit: None,
-            stop_at: None,
+            limit,
+            stop_at: stop_in.map(|wait| UnixMillis(wall.now().0 + i64::try_from(wait.as_millis()).unwrap())),
             last_attempts: disk.last_attempts(),
             wall,
             tokens: TokenSource::Seeded(rng.u64(..)),
@@ -116,7 +148,22 @@ async fn play(plan: &Plan) -> Story {
             planted: plan.planted,
         };
         let (stop, stopped) = watch::channel(false);
+        let signal = async {
+            match signal_at {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+            stop.send(true).ok();
+            std::future::pending().await
+        };
         let dispatch = run(Arc::clone(&world), disk.clone(), config, stopped, Watch::nobody());
+        let dispatch = async {
+            tokio::select! {
+                biased;
+                report = dispatch => report,
+                () = signal => unreachable!(),
+            }
+        };
         let report = if crashes_left > 0 {
             // Short spans strike in the middle of requests and commits, long ones in pauses.
             let span = if rng.bool() {
@@ -128,7 +175,6 @@ async fn play(plan: &Plan) -> Story {
         } else {
             Some(dispatch.await)
         };
-        drop(stop);
         match report {
             None => {
                 crashes_left -= 1;
@@ -142,10 +188,14 @@ async fn play(plan: &Plan) -> Story {
                     report.halt,
                     report.ledger_error.is_some()
                 ));
-                if let Some(halt) = report.halt
-                    && halt.code() == "402"
-                {
-                    world.top_up();
+                let left = disk.count(RowState::Sending);
+                if report.ledger_error.is_none() && left > 0 {
+                    world.violation(format!("{left} rows are still being sent after run {number}"));
+                }
+                match report.halt.as_ref().map(Halt::code) {
+                    Some("402") => world.top_up(),
+                    Some("budget") => budget = None,
+                    _ => {}
                 }
                 if disk.count(RowState::Queued) == 0 {
                     finished = true;
@@ -192,6 +242,9 @@ fn every_planted_bug_is_found() {
         PlantedBug::SendBeforeIntent,
         PlantedBug::UnknownToQueued,
         PlantedBug::SlotFreedAtSend,
+        PlantedBug::AbandonedAtHalt,
+        PlantedBug::GateNeverPauses,
+        PlantedBug::TriesNeverCounted,
     ] {
         let found = first_failure(1_000, Some(bug));
         assert!(found.is_some(), "{bug:?} went unnoticed in 1,000 seeds");

@@ -33,7 +33,8 @@ pub use store::{Realm, Store};
 pub use writer::Writer;
 
 use crate::clock::UnixMillis;
-use crate::row::{Submission, TaskId, Token};
+use crate::ledger::state::{IllegalMove, next};
+use crate::row::{RowState, Submission, TaskId, Token};
 
 /// The steps of an attempt, each durable when its future returns `Ok`.
 pub trait Ledger: Clone + Send + Sync + 'static {
@@ -126,5 +127,25 @@ impl AttemptResult {
             AttemptResult::Rejected => "rejected",
             AttemptResult::Unknown | AttemptResult::UnknownResubmitted => "unknown",
         }
+    }
+
+    /// Where it takes its row, by way of the state machine.
+    pub(crate) fn state_after(&self) -> Result<RowState, IllegalMove> {
+        let begun = RowState::Sending;
+        match self {
+            AttemptResult::Accepted(_) => next(begun, Event::Accepted),
+            AttemptResult::Again { .. } => next(begun, Event::Again),
+            AttemptResult::Rejected => next(begun, Event::Rejected),
+            AttemptResult::Unknown => next(begun, Event::Lost),
+            AttemptResult::UnknownResubmitted => next(next(begun, Event::Lost)?, Event::Resubmitted),
+        }
+    }
+
+    /// Whether it counts against `--max-attempts`.
+    pub(crate) fn counts(&self) -> bool {
+        matches!(
+            self,
+            AttemptResult::Again { counts: true } | AttemptResult::UnknownResubmitted
+        )
     }
 }

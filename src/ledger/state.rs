@@ -133,21 +133,26 @@ mod tests {
         /// that nothing was taken, or the user's word.
         #[test]
         fn no_history_sends_twice_without_proof_or_the_users_word(events in prop::collection::vec(0..Event::ALL.len(), 0..40)) {
+            use RowState::{Accepted, Failed, Rejected, Saved, Sending, Succeeded, Unknown};
             let mut state = RowState::Queued;
             let mut may_have_been_taken = false;
             for index in events {
                 let event = Event::ALL[index];
                 let Ok(after) = next(state, event) else { continue };
-                match event {
-                    Event::Begin => {
+                match (state, event) {
+                    (_, Event::Begin) => {
                         prop_assert!(!may_have_been_taken);
                         may_have_been_taken = true;
                     }
-                    Event::Again | Event::Rejected => may_have_been_taken = false,
-                    Event::Resubmitted | Event::EditedResubmitted => may_have_been_taken = false,
-                    // A dropped row may have been taken still, so the import lets only these two pass when the user
-                    // named dropped rows.
-                    Event::Retried | Event::Edited => may_have_been_taken = false,
+                    // Proof.
+                    (Sending, Event::Again | Event::Rejected) => may_have_been_taken = false,
+                    // The user's word, in the state it is meant for. A dropped row may have been taken still; the
+                    // import queues such a row again only when the user named dropped rows.
+                    (Unknown, Event::Resubmitted) | (Rejected | Failed, Event::Retried) | (Rejected, Event::Edited)
+                    | (Accepted | Succeeded | Saved | Failed | Rejected, Event::EditedResubmitted) => {
+                        may_have_been_taken = false;
+                    }
+                    // Everything else leaves the question open: a queued row that is edited, too.
                     _ => {}
                 }
                 state = after;

@@ -13,7 +13,6 @@ use rusqlite::{Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ledger::reserve::{Orphan, Reserve};
-use crate::ledger::state::{Event, next};
 use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow, Store};
 use crate::row::{RowState, Submission};
 
@@ -171,7 +170,7 @@ impl Thread {
                     begun.push(begin_attempt(&transaction, self.run_id, intent).map_err(failed)?);
                 }
                 Step::Finish { ending, .. } => {
-                    let state = state_after(&ending.result)?;
+                    let state = ending.result.state_after()?;
                     expect_row(ending.row_id, finish_row(&transaction, ending, state).map_err(failed)?)?;
                     expect_row(ending.row_id, finish_attempt(&transaction, ending).map_err(failed)?)?;
                 }
@@ -235,17 +234,6 @@ fn inode_of(path: &Path) -> Option<u64> {
     std::fs::metadata(path).map(|metadata| metadata.ino()).ok()
 }
 
-/// Where the result of an attempt takes its row, by way of the state machine.
-fn state_after(result: &AttemptResult) -> Result<RowState, LedgerError> {
-    Ok(match result {
-        AttemptResult::Accepted(_) => next(RowState::Sending, Event::Accepted)?,
-        AttemptResult::Again { .. } => next(RowState::Sending, Event::Again)?,
-        AttemptResult::Rejected => next(RowState::Sending, Event::Rejected)?,
-        AttemptResult::Unknown => next(RowState::Sending, Event::Lost)?,
-        AttemptResult::UnknownResubmitted => next(next(RowState::Sending, Event::Lost)?, Event::Resubmitted)?,
-    })
-}
-
 /// Every step changes exactly one row: none means that somebody else did, and going on would be a guess.
 fn expect_row(row_id: i64, changed: usize) -> Result<(), LedgerError> {
     match changed {
@@ -277,10 +265,7 @@ fn finish_row(transaction: &Transaction<'_>, ending: &Ending, state: RowState) -
         AttemptResult::Accepted(task_id) => (Some(task_id.as_str()), Some(ending.at.0)),
         _ => (None, None),
     };
-    let counts = matches!(
-        ending.result,
-        AttemptResult::Again { counts: true } | AttemptResult::UnknownResubmitted
-    );
+    let counts = ending.result.counts();
     transaction
         .prepare_cached(
             "UPDATE rows SET state = ?2, task_id = ?3, submitted_at = ?4, error_code = ?5, error_message = ?6,

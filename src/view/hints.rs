@@ -1,7 +1,7 @@
 //! What to do next: the last lines of a summary.
 
 use super::summary::{Command, Halt, Summary};
-use super::wording::{counted, shell_word};
+use super::wording::counted;
 use crate::escape;
 use crate::kie::Remedy;
 
@@ -135,8 +135,7 @@ fn again(summary: &Summary) -> String {
         return format!("`hailuo-batch run {}{}`", selection(summary), trial(summary));
     }
     // With every option it was given: without its budget or its server it would be another run.
-    let words: Vec<_> = summary.command_line.iter().map(|word| shell_word(word)).collect();
-    format!("`hailuo-batch {}`", escape::for_terminal(&words.join(" ")))
+    format!("`hailuo-batch {}`", escape::for_shell(&summary.command_line))
 }
 
 /// What keeps a trial a trial when its command is repeated.
@@ -149,9 +148,8 @@ fn command(name: &str, summary: &Summary) -> String {
 }
 
 fn selection(summary: &Summary) -> String {
-    let words: Vec<_> = summary.selection.iter().map(|word| shell_word(word)).collect();
-    match words.is_empty() {
+    match summary.selection.is_empty() {
         true => "MANIFEST".to_owned(),
-        false => escape::for_terminal(&words.join(" ")).into_owned(),
+        false => escape::for_shell(&summary.selection),
     }
 }

@@ -76,16 +76,6 @@ pub(super) fn lasting(duration: Duration) -> String {
     }
 }
 
-/// A word as a shell takes it for one argument.
-pub(super) fn shell_word(word: &str) -> Cow<'_, str> {
-    let plain = |character: char| character.is_alphanumeric() || "-_./:=@%+,".contains(character);
-    if !word.is_empty() && word.chars().all(plain) {
-        Cow::Borrowed(word)
-    } else {
-        Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,12 +113,5 @@ mod tests {
             ["0 s", "8 s", "1 min", "2 min 20 s", "1 h", "1 h 5 min", "1 d 1 h"]
         );
         assert_eq!(lasting(Duration::from_millis(7_001)), "8 s");
-    }
-
-    #[test]
-    fn arguments_are_quoted_where_a_shell_needs_it() {
-        assert_eq!(shell_word("jobs/任务.csv"), "jobs/任务.csv");
-        assert_eq!(shell_word("my clips.csv"), "'my clips.csv'");
-        assert_eq!(shell_word("it's.csv"), r"'it'\''s.csv'");
     }
 }

@@ -39,6 +39,8 @@ struct StoredAttempt {
     began_at: UnixMillis,
     answered_at: Option<UnixMillis>,
     pause_until: Option<UnixMillis>,
+    /// Proven to have cost nothing.
+    free: bool,
 }
 
 impl Disk {
@@ -93,6 +95,11 @@ impl Disk {
             pause_until: stored.pause_until,
         };
         inner.attempts.iter().rev().take(100).map(last).collect()
+    }
+
+    /// Requests that were taken, may have been, or still may be.
+    pub(super) fn requests_to_pay(&self) -> usize {
+        self.lock().attempts.iter().filter(|attempt| !attempt.free).count()
     }
 
     pub(super) fn rows(&self) -> Vec<Row> {
@@ -166,7 +173,7 @@ pub(super) fn row_of(submission: &Submission<'_>) -> usize {
     submission.prompt.parse().unwrap()
 }
 
-fn conflict(row: usize, event: Event, state: RowState) -> LedgerError {
+fn conflict(row: usize, event: &dyn std::fmt::Debug, state: RowState) -> LedgerError {
     LedgerError::Conflict {
         row_id: i64::try_from(row).unwrap(),
         detail: format!("{event:?} in {state}"),
@@ -201,13 +208,14 @@ impl Ledger for Disk {
         let row = usize::try_from(intent.row_id).unwrap();
         self.commit(|inner| {
             let state = inner.rows[row].state;
-            inner.rows[row].state = next(state, Event::Begin).map_err(|_| conflict(row, Event::Begin, state))?;
+            inner.rows[row].state = next(state, Event::Begin).map_err(|_| conflict(row, &Event::Begin, state))?;
             inner.rows[row].token = Some(intent.token);
             inner.attempts.push(StoredAttempt {
                 row,
                 began_at: intent.at,
                 answered_at: None,
                 pause_until: None,
+                free: false,
             });
             Ok(AttemptId(i64::try_from(inner.attempts.len()).unwrap() - 1))
         })
@@ -220,20 +228,22 @@ impl Ledger for Disk {
         let result = ending.result.clone();
         let committed = self
             .commit(|inner| {
-                let (event, task_id) = match &ending.result {
-                    AttemptResult::Accepted(task_id) => (Event::Accepted, Some(task_id.clone())),
-                    AttemptResult::Again { .. } => (Event::Again, None),
-                    AttemptResult::Rejected => (Event::Rejected, None),
-                    AttemptResult::Unknown | AttemptResult::UnknownResubmitted => (Event::Lost, None),
+                let task_id = match &ending.result {
+                    AttemptResult::Accepted(task_id) => Some(task_id.clone()),
+                    _ => None,
                 };
                 let state = inner.rows[row].state;
-                inner.rows[row].state = next(state, event).map_err(|_| conflict(row, event, state))?;
+                if state != RowState::Sending {
+                    return Err(conflict(row, &ending.result, state));
+                }
+                inner.rows[row].state = ending.result.state_after()?;
                 inner.rows[row].task_id = task_id;
-                inner.rows[row].tries += u32::from(ending.result == AttemptResult::Again { counts: true });
+                inner.rows[row].tries += u32::from(ending.result.counts());
                 let attempt = &mut inner.attempts[usize::try_from(ending.attempt.0).unwrap()];
                 assert_eq!(attempt.row, row);
                 attempt.answered_at = Some(inner.wall.now());
                 attempt.pause_until = ending.pause_until;
+                attempt.free = matches!(ending.result, AttemptResult::Again { .. } | AttemptResult::Rejected);
                 Ok(())
             })
             .await;

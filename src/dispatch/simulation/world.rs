@@ -1,6 +1,6 @@
 //! The API and the network between: they go on when the client dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -8,16 +8,24 @@ use fastrand::Rng;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::dispatch::simulation::Story;
 use crate::dispatch::simulation::disk::{Disk, row_of};
+use crate::dispatch::simulation::{MAX_ATTEMPTS, Story};
 use crate::kie::{Answer, Api, CreateTask, Lost, Reply};
 use crate::row::RowState;
 
 /// The client's time-out; shorter than in life, so that hangs are cheap.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How long after a 402 has been read a request may still leave: it was on its way through the ledger.
-const AFTER_THE_HALT: Duration = Duration::from_secs(5);
+/// How long after a refusal has been read, or a stop was asked for, a request may still leave: the answer and the next
+/// intent were on their way through the ledger.
+const SLACK: Duration = Duration::from_secs(5);
+
+/// The shortest pause after a 429 and after a 455.
+const PAUSE_429: Duration = Duration::from_secs(12);
+const PAUSE_455: Duration = Duration::from_secs(60);
+
+/// A failure that is the row's own trouble.
+const OWN_TROUBLE: Fate = Fate::Envelope(500, "Internal Error, Please try again later.");
 
 const LIMIT: usize = 20;
 const WINDOW: Duration = Duration::from_secs(10);
@@ -41,11 +49,34 @@ struct Inner {
     billed: BTreeMap<usize, Vec<String>>,
     /// Rows of which the client may rightly not know what became.
     in_doubt: Vec<usize>,
+    /// Every so many rows one fails by its own trouble nearly always.
+    sick: Option<usize>,
+    /// How often each row's own trouble was answered.
+    own_troubles: BTreeMap<usize, u32>,
+    /// What holds for this run.
+    bounds: Bounds,
     /// When this run read a 402.
     refused_at: Option<Instant>,
+    /// The pauses this run was told to make: nothing may leave between these moments.
+    silences: Vec<(Instant, Instant)>,
+    /// Rows begun in this run.
+    begun: BTreeSet<usize>,
     next_task: u32,
     violations: Vec<String>,
     events: Vec<String>,
+}
+
+/// What a run was told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bounds {
+    /// Whether rows whose answer was lost may be sent, and paid for, again.
+    pub resubmits: bool,
+    /// Requests that may be paid for, over all runs.
+    pub most_paid: Option<usize>,
+    /// Rows that may be begun.
+    pub limit: Option<u64>,
+    /// When it is to stop.
+    pub stop_at: Option<Instant>,
 }
 
 /// What becomes of one request.
@@ -68,6 +99,7 @@ impl World {
     pub(super) fn new(disk: Disk, seed: u64, start: Instant) -> World {
         let mut rng = Rng::with_seed(seed);
         let faults = [0, 5, 20, 60][rng.usize(..4)];
+        let sick = (rng.u8(..4) == 0).then(|| rng.usize(1..8));
         let balance = (rng.u8(..3) == 0).then(|| rng.u32(0..40));
         World {
             inner: Arc::new(Mutex::new(Inner {
@@ -77,7 +109,12 @@ impl World {
                 arrivals: Vec::new(),
                 billed: BTreeMap::new(),
                 in_doubt: Vec::new(),
+                sick,
+                own_troubles: BTreeMap::new(),
+                bounds: Bounds::default(),
                 refused_at: None,
+                silences: Vec::new(),
+                begun: BTreeSet::new(),
                 next_task: 0,
                 violations: Vec::new(),
                 events: Vec::new(),
@@ -97,8 +134,12 @@ impl World {
         self.lock().violations.push(what);
     }
 
-    pub(super) fn new_run(&self) {
-        self.lock().refused_at = None;
+    pub(super) fn new_run(&self, bounds: Bounds) {
+        let mut inner = self.lock();
+        inner.refused_at = None;
+        inner.silences.clear();
+        inner.begun.clear();
+        inner.bounds = bounds;
     }
 
     /// A run died, or its ledger failed, while these rows were being sent: nobody can know what became of them.
@@ -107,7 +148,9 @@ impl World {
     }
 
     pub(super) fn calm_down(&self) {
-        self.lock().faults = 0;
+        let mut inner = self.lock();
+        inner.faults = 0;
+        inner.sick = None;
     }
 
     pub(super) fn top_up(&self) {
@@ -130,7 +173,22 @@ impl World {
             for (index, row) in self.disk.rows().into_iter().enumerate() {
                 let billed = inner.billed.get(&index).map(Vec::as_slice).unwrap_or_default();
                 let recorded = row.task_id.as_ref().map(|id| id.as_str().to_owned());
+                let doubts = inner.in_doubt.iter().filter(|row| **row == index).count();
+                let own_troubles = inner.own_troubles.get(&index).copied().unwrap_or_default();
+                if own_troubles >= MAX_ATTEMPTS && !matches!(row.state, RowState::Rejected | RowState::Unknown) {
+                    wrong.push(format!(
+                        "row {index} is {} after {own_troubles} failures of its own",
+                        row.state
+                    ));
+                }
+                let resubmitted = inner.bounds.resubmits && doubts > 0;
+                let known = |id: &String| billed.contains(id);
                 match (row.state, billed) {
+                    // One of its answers was lost, and it was sent again as asked.
+                    (RowState::Accepted, billed)
+                        if resubmitted && billed.len() <= 1 + doubts && recorded.as_ref().is_some_and(known) => {}
+                    (RowState::Rejected | RowState::Unknown | RowState::Queued, billed)
+                        if resubmitted && billed.len() <= doubts => {}
                     (_, [_, _, ..]) => wrong.push(format!("row {index} was billed {} times", billed.len())),
                     (RowState::Accepted, [task]) if recorded.as_ref() == Some(task) => {}
                     (RowState::Rejected, []) => {}
@@ -159,8 +217,11 @@ impl World {
         self.inner.lock().unwrap()
     }
 
-    fn draw_fate(&self) -> Fate {
+    fn draw_fate(&self, row: usize) -> Fate {
         let mut inner = self.lock();
+        if inner.sick.is_some_and(|every| row.is_multiple_of(every)) && inner.rng.u8(..10) > 0 {
+            return OWN_TROUBLE;
+        }
         if inner.rng.u8(..100) >= inner.faults {
             return Fate::Accepted;
         }
@@ -168,7 +229,7 @@ impl World {
             0 | 1 => Fate::NotSent,
             2 => Fate::Envelope(429, "Rate limit exceeded"),
             3 => Fate::Envelope(455, ""),
-            4 => Fate::Envelope(500, "Internal Error, Please try again later."),
+            4 => OWN_TROUBLE,
             5 => Fate::Envelope(500, "This field is required"),
             6 => Fate::Envelope(422, "Invalid parameter"),
             7 => Fate::Page(503, false),
@@ -186,10 +247,12 @@ impl World {
     fn arrive(&self, row: usize, fate: Fate) -> Option<Result<Reply, ()>> {
         let mut inner = self.lock();
         inner.arrivals.push((Instant::now(), row));
+        let refuses = matches!(fate, Fate::Envelope(429 | 455 | 500, _) | Fate::Page(503, _));
+        let retry_after = (refuses && inner.rng.u8(..4) == 0).then(|| Duration::from_secs(inner.rng.u64(2..=40)));
         let envelope = |code: u16, text: &str, data: &str| Reply {
             status: 200,
             body: format!(r#"{{"code":{code},"msg":"{text}","data":{data}}}"#).into_bytes(),
-            retry_after: None,
+            retry_after,
         };
         let broke = inner.balance == Some(0);
         let mut bill = || {
@@ -211,7 +274,7 @@ impl World {
                 Some(Ok(Reply {
                     status,
                     body: b"<html>oops</html>".to_vec(),
-                    retry_after: None,
+                    retry_after,
                 }))
             }
             _ if broke => Some(Ok(envelope(402, "Credits insufficient", "null"))),
@@ -247,18 +310,15 @@ impl Api for World {
         if !self.disk.has_intent(row) {
             self.violation(format!("row {row} was sent before its intent was durable"));
         }
-        let refused_at = self.lock().refused_at;
-        if refused_at.is_some_and(|at| at.elapsed() > AFTER_THE_HALT) {
-            self.violation(format!(
-                "row {row} was sent {:?} after a 402",
-                refused_at.map(|at| at.elapsed())
-            ));
-        }
-        let fate = self.draw_fate();
+        self.check_that_it_may_leave(row);
+        let fate = self.draw_fate(row);
         let (connect, there, back) = {
             let mut inner = self.lock();
-            let slow = inner.rng.u8(..10) == 0;
-            let longest = if slow { 12_000 } else { 400 };
+            let longest = match inner.rng.u8(..20) {
+                0 => 30_000,
+                1 => 12_000,
+                _ => 400,
+            };
             // A request of a dead process must have arrived before the next one trusts that it has: the way there is
             // bounded as the limiter assumes.
             (inner.rng.u64(0..50), inner.rng.u64(0..900), inner.rng.u64(0..longest))
@@ -276,6 +336,10 @@ impl Api for World {
             Ok(Ok(Ok(reply))) => {
                 if reply.body.starts_with(br#"{"code":402"#) {
                     inner.refused_at.get_or_insert_with(Instant::now);
+                }
+                inner.note_pause(fate, reply.retry_after);
+                if fate == OWN_TROUBLE {
+                    *inner.own_troubles.entry(row).or_default() += 1;
                 }
                 if fate == Fate::NoId || matches!(fate, Fate::Page(502 | 524, _)) {
                     inner.in_doubt.push(row);
@@ -300,7 +364,57 @@ impl Api for World {
     }
 }
 
+impl Inner {
+    /// The client has read this answer: it may make everyone wait.
+    fn note_pause(&mut self, fate: Fate, retry_after: Option<Duration>) {
+        let least = match fate {
+            Fate::Envelope(429, _) => PAUSE_429,
+            Fate::Envelope(455, _) => PAUSE_455,
+            _ => return,
+        };
+        let now = Instant::now();
+        self.silences
+            .push((now + SLACK, now + retry_after.unwrap_or_default().max(least)));
+    }
+}
+
 impl World {
+    /// What a run was told about sending, by its settings and by the API.
+    fn check_that_it_may_leave(&self, row: usize) {
+        let now = Instant::now();
+        let mut wrong = Vec::new();
+        {
+            let mut inner = self.lock();
+            if let Some(at) = inner.refused_at.filter(|at| now > *at + SLACK) {
+                wrong.push(format!("{:?} after a 402", now - at));
+            }
+            if let Some((from, until)) = inner.silences.iter().find(|(from, until)| *from < now && now < *until) {
+                wrong.push(format!(
+                    "{:?} before the end of a pause, {:?} into it",
+                    *until - now,
+                    now + SLACK - *from
+                ));
+            }
+            if inner.own_troubles.get(&row).is_some_and(|count| *count >= MAX_ATTEMPTS) {
+                wrong.push(format!("after {MAX_ATTEMPTS} failures of its own"));
+            }
+            if let Some(at) = inner.bounds.stop_at.filter(|at| now > *at + SLACK) {
+                wrong.push(format!("{:?} after the stop", now - at));
+            }
+            inner.begun.insert(row);
+            if inner.bounds.limit.is_some_and(|limit| inner.begun.len() as u64 > limit) {
+                wrong.push(format!("as number {} of {:?}", inner.begun.len(), inner.bounds.limit));
+            }
+            let to_pay = self.disk.requests_to_pay();
+            if inner.bounds.most_paid.is_some_and(|most| to_pay > most) {
+                wrong.push(format!("as request {to_pay} to pay of {:?}", inner.bounds.most_paid));
+            }
+        }
+        for what in wrong {
+            self.violation(format!("row {row} was sent {what}"));
+        }
+    }
+
     /// Carries the request there and the answer back, whether or not the client still lives.
     fn network(&self, row: usize, fate: Fate, there: u64, back: u64) -> oneshot::Receiver<Result<Reply, ()>> {
         let (tell, told) = oneshot::channel();
