@@ -1,4 +1,4 @@
-//! The limiter's even stream: a token bucket of burst 1 that gives a token every 1.05 windows / requests.
+//! The limiter's even stream: a token bucket of burst 1 that gives a token every [`SPACING`] windows / requests.
 //!
 //! An even stream is the only shape that fixed, sliding, leaky and counting windows all accept; the 5 % buys half a
 //! second of arrival jitter at 20 per 10 s (simulated: at 525 ms never more than 20 arrivals per window up to 500 ms of
@@ -13,8 +13,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-/// How much further apart than the window's share two requests are.
-const MARGIN: f64 = 1.05;
+use crate::rate::SPACING;
 
 /// A second refusal soon after a pause widens the spacing by this (the decrease of AWS's adaptive retries: 0.7).
 const WIDEN: f64 = 1.0 / 0.7;
@@ -59,7 +58,7 @@ pub(super) struct Pace {
 impl Pace {
     /// The pace for `requests` per `window`. `last` is when the last request of an earlier run left.
     pub(super) fn new(requests: NonZeroU32, window: Duration, burst: NonZeroU32, last: Option<Instant>) -> Pace {
-        let base = (window / requests.get()).mul_f64(MARGIN).max(Duration::from_nanos(1));
+        let base = (window / requests.get()).mul_f64(SPACING).max(Duration::from_nanos(1));
         let not_before = last.map_or_else(Instant::now, |last| last + base);
         Pace {
             bucket: bucket(base, burst),

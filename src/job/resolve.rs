@@ -15,7 +15,7 @@ use crate::job::settings::{CodeFilter, LogFormat, OnUnknown, ProgressMode, Retry
 use crate::job::until::{Moment, Until};
 use crate::job::{duration, file, paths};
 use crate::price::PriceTable;
-use crate::rate::Rate;
+use crate::rate::{Rate, SPACING};
 
 /// The settings of a batch, complete.
 #[derive(Debug, Clone, PartialEq)]
@@ -388,8 +388,8 @@ fn above_the_account(origins: &Origins, rate: Rate, burst: NonZeroU32) -> Option
     else {
         return None;
     };
-    // The pace sends one request every 1.05 windows/requests, the slots at most so many in each window: the lesser holds.
-    let spacing = window.as_nanos() * 105 / 100 / u128::from(requests.get());
+    // The pace sends one request every `SPACING` windows/requests, the slots at most so many in each window: the lesser holds.
+    let spacing = window.mul_f64(SPACING).as_nanos() / u128::from(requests.get());
     let paced = u128::from(burst.get()) + span.as_nanos() / spacing.max(1);
     let slotted = u128::from(requests.get()) * span.as_nanos().div_ceil(window.as_nanos());
     let most = paced.min(slotted);

@@ -50,7 +50,7 @@ pub struct ResultRow<'a> {
     pub error_message: Option<&'a str>,
     /// HTTP requests made for the row, over all runs.
     pub attempts: u32,
-    /// When the request that was accepted left.
+    /// When the API's answer with the task id came.
     pub submitted_at: Option<UnixMillis>,
     /// When the task ended.
     pub completed_at: Option<UnixMillis>,
