@@ -89,10 +89,22 @@ const SHORTEST_SECRET: usize = 8;
 
 /// `text` with `[redacted]` wherever `secret` stood.
 pub fn without_secret<'a>(text: &'a str, secret: &str) -> Cow<'a, str> {
-    if secret.len() < SHORTEST_SECRET || !text.contains(secret) {
+    if secret.len() < SHORTEST_SECRET {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(text.replace(secret, "[redacted]"))
+    let mut safe = Cow::Borrowed(text);
+    if text.contains(secret) {
+        safe = Cow::Owned(text.replace(secret, "[redacted]"));
+    }
+    // A text that was cut may end in the middle of it.
+    let end = safe.trim_end_matches('…');
+    let halves = (SHORTEST_SECRET..secret.len())
+        .rev()
+        .filter(|at| secret.is_char_boundary(*at));
+    if let Some(head) = halves.map(|at| &secret[..at]).find(|head| end.ends_with(head)) {
+        return Cow::Owned(format!("{}[redacted]", &end[..end.len() - head.len()]));
+    }
+    safe
 }
 
 fn looks_like_formula(cell: &str) -> bool {
@@ -178,6 +190,7 @@ mod tests {
             "key [redacted] is wrong"
         );
         assert_eq!(without_secret("unknown task", "k"), "unknown task");
+        assert_eq!(without_secret("cut in sk-1234567…", "sk-12345678"), "cut in [redacted]");
     }
 
     proptest! {

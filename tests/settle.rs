@@ -145,3 +145,27 @@ fn a_row_that_is_back_in_the_manifest_can_be_queued() {
     batch.run(&[]).expect_code(0);
     assert_eq!(sandbox.count("requests"), 3);
 }
+
+#[test]
+fn an_empty_list_means_no_row_and_not_all_of_them() {
+    let sandbox = SandboxProcess::start(&[]);
+    let text = manifest(&[("a", "one [sandbox:lost]"), ("b", "two [sandbox:lost]")]);
+    let batch = Batch::with_manifest("shots.csv", &text, &sandbox.url);
+    batch.run(&[]).expect_code(4);
+    for flags in [&["--resubmit="][..], &["--drop="], &["--resubmit", "--drop"]] {
+        settle(&batch, flags).expect_code(2);
+    }
+    settle(&batch, &["--json"]).expect_code(4);
+    settle(&batch, &["--resubmit"]).expect_code(0);
+}
+
+#[test]
+fn an_id_with_a_comma_can_be_named() {
+    let sandbox = SandboxProcess::start(&[]);
+    let text = manifest(&[("\"c,5\"", "one [sandbox:lost]"), ("b", "two [sandbox:lost]")]);
+    let batch = Batch::with_manifest("shots.csv", &text, &sandbox.url);
+    batch.run(&[]).expect_code(4);
+    let left = settle(&batch, &["--drop=c,5", "--json"]);
+    left.expect_code(4);
+    assert_eq!(names(&left), ["b"]);
+}

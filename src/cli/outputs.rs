@@ -7,7 +7,7 @@ use crate::job::Job;
 use crate::ledger::{LedgerError, Reader, Store, StoredRow};
 use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
-use crate::rate::Rate;
+use crate::rate::{Rate, SPACING};
 use crate::results::{Columns, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution, RowState};
 use crate::view::{Causes, Command, Cost, Counts, Halt, Summary};
@@ -155,7 +155,7 @@ pub(super) fn time_for(rate: Rate, rows: u64) -> Option<Duration> {
     };
     #[expect(clippy::cast_precision_loss, reason = "a manifest has at most a million rows")]
     let spacings = rows.saturating_sub(1) as f64;
-    Some(window.div_f64(f64::from(requests.get())).mul_f64(1.05 * spacings))
+    Some(window.div_f64(f64::from(requests.get())).mul_f64(SPACING * spacings))
 }
 
 /// The words that name this batch in the commands that hints suggest.

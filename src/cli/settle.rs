@@ -43,16 +43,19 @@ pub(super) struct SettleArgs {
     accept: Vec<String>,
 
     /// Queue these rows again, or all unknown ones, even if that pays twice
-    #[arg(long, value_name = "ROW,…", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Decisions")]
+    #[arg(long, value_name = "ROW,…", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = "Decisions")]
     resubmit: Option<String>,
 
     /// Give these rows up, or all unknown ones: they are neither sent again nor waited for
-    #[arg(long, value_name = "ROW,…", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Decisions")]
+    #[arg(long, value_name = "ROW,…", num_args = 0..=1, require_equals = true, default_missing_value = ALL, help_heading = "Decisions")]
     drop: Option<String>,
 
     #[command(flatten)]
     reporting: Reporting,
 }
+
+/// What `--resubmit` and `--drop` mean without a value. Not an empty one: a script whose variable is empty means none.
+const ALL: &str = "\0all";
 
 /// A row that waits for a decision.
 struct Unknown {
@@ -184,11 +187,17 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String
         })?;
         decisions.push((row, Decision::Accept(task_id)));
     }
+    if args.resubmit.as_deref() == Some(ALL) && args.drop.as_deref() == Some(ALL) {
+        return Err(refused(
+            "`--resubmit` and `--drop` both speak of all unknown rows".into(),
+            "name the rows of one of them, like `--drop=a-17`",
+        ));
+    }
     for (list, decision) in [(&args.resubmit, Decision::Resubmit), (&args.drop, Decision::Drop)] {
         match list.as_deref() {
             None => {}
             // All that no other option speaks of.
-            Some("") => {
+            Some(ALL) => {
                 let spoken_for: Vec<i64> = decisions.iter().map(|(row, _)| row.row_id).collect();
                 for row in rows.iter().filter(|row| !spoken_for.contains(&row.row_id)) {
                     if decision == Decision::Resubmit && row.number == 0 {
@@ -200,8 +209,13 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String
                 }
             }
             Some(list) => {
-                for row in list.split(',') {
-                    let row = find(row)?;
+                // An id may hold a comma itself.
+                let names: Vec<&str> = match rows.iter().any(|row| row.id.as_deref() == Some(list)) {
+                    true => vec![list],
+                    false => list.split(',').collect(),
+                };
+                for name in names {
+                    let row = find(name)?;
                     if decision == Decision::Resubmit && row.number == 0 {
                         return Err(refused(
                             format!("{} {GONE}", name_of(row)),
