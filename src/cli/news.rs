@@ -68,9 +68,13 @@ pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, importe
             RowState::Unknown => "settle it first: `hailuo-batch settle`",
             _ => "it was not sent again; `--resubmit-changed` does, and pays for it",
         };
+        let when = match changed.state {
+            RowState::Unknown => "sent, and its answer is unknown".to_owned(),
+            state => state.to_string(),
+        };
         console.warn(&format!(
-            "line {}{id} was changed after it was {}: {advice}",
-            changed.line, changed.state
+            "line {}{id} was changed after it was {when}: {advice}",
+            changed.line
         ));
     }
     let more = imported.changed - imported.changed_places.len() as u64;

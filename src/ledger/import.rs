@@ -382,10 +382,12 @@ impl Import<'_> {
                 state: known.state,
             });
         }
-        let what = format!(
-            "the row was changed after it was {}; what is recorded here is of its earlier content",
-            known.state
-        );
+        let when = if known.state == RowState::Unknown {
+            "sent"
+        } else {
+            known.state.as_str()
+        };
+        let what = format!("the row was changed after it was {when}; what is recorded here is of its earlier content");
         self.link(row, known.row_id, Some(&what))
     }
 
