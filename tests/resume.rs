@@ -7,22 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 
-use support::{Batch, Finished, KEY, SandboxProcess, program, signal, wait_until};
-
-/// A CSV manifest of (id, prompt) pairs.
-fn with_ids(rows: &[(&str, &str)]) -> String {
-    rows.iter()
-        .fold("id,prompt,image_url\n".to_owned(), |text, (id, prompt)| {
-            format!("{text}{id},{prompt},https://img.example.org/a.png\n")
-        })
-}
-
-/// A CSV manifest without ids.
-fn without_ids(prompts: &[&str]) -> String {
-    prompts.iter().fold("prompt,image_url\n".to_owned(), |text, prompt| {
-        format!("{text}{prompt},https://img.example.org/a.png\n")
-    })
-}
+use support::{Batch, Finished, KEY, SandboxProcess, program, signal, wait_until, with_ids, without_ids};
 
 /// That each of these prompts was billed once, and nothing else.
 #[track_caller]

@@ -4,24 +4,10 @@
 
 mod support;
 
-use support::{Batch, Finished, SandboxProcess};
+use support::{Batch, Finished, SandboxProcess, with_ids, without_ids};
 
 fn settle(batch: &Batch, flags: &[&str]) -> Finished {
     Finished::of(batch.command("settle", flags).output().unwrap())
-}
-
-/// A manifest whose rows have these ids and prompts.
-fn manifest(rows: &[(&str, &str)]) -> String {
-    rows.iter()
-        .fold("id,prompt,image_url\n".to_owned(), |text, (id, prompt)| {
-            format!("{text}{id},{prompt},https://img.example.org/a.png\n")
-        })
-}
-
-fn without_ids(prompts: &[&str]) -> String {
-    prompts.iter().fold("prompt,image_url\n".to_owned(), |text, prompt| {
-        format!("{text}{prompt},https://img.example.org/a.png\n")
-    })
 }
 
 fn names(listing: &Finished) -> Vec<String> {
@@ -35,7 +21,7 @@ fn names(listing: &Finished) -> Vec<String> {
 fn a_number_never_names_a_row_that_has_an_id() {
     let sandbox = SandboxProcess::start(&[]);
     let rows = [("3", "one [sandbox:lost]"), ("1", "two"), ("2", "three")];
-    let batch = Batch::with_manifest("shots.csv", &manifest(&rows), &sandbox.url);
+    let batch = Batch::with_manifest("shots.csv", &with_ids(&rows), &sandbox.url);
     batch.run(&[]).expect_code(4);
     for flag in ["--resubmit=1", "--drop=1", "--accept=1=0123456789abcdef"] {
         let refused = settle(&batch, &[flag]);
@@ -62,7 +48,7 @@ fn a_number_never_names_a_row_that_has_an_id() {
 fn a_number_that_is_also_an_id_names_nothing() {
     let sandbox = SandboxProcess::start(&[]);
     let rows = [("", "one [sandbox:lost]"), ("1", "two")];
-    let batch = Batch::with_manifest("shots.csv", &manifest(&rows), &sandbox.url);
+    let batch = Batch::with_manifest("shots.csv", &with_ids(&rows), &sandbox.url);
     batch.run(&[]).expect_code(4);
     let refused = settle(&batch, &["--resubmit=1"]);
     refused.expect_code(2);
@@ -133,10 +119,10 @@ fn a_row_that_left_the_manifest_has_a_name_and_is_not_queued() {
 #[test]
 fn a_row_that_is_back_in_the_manifest_can_be_queued() {
     let sandbox = SandboxProcess::start(&[]);
-    let both = manifest(&[("a", "one"), ("b", "two [sandbox:lost]")]);
+    let both = with_ids(&[("a", "one"), ("b", "two [sandbox:lost]")]);
     let batch = Batch::with_manifest("shots.csv", &both, &sandbox.url);
     batch.run(&[]).expect_code(4);
-    batch.rewrite(&manifest(&[("a", "one")]));
+    batch.rewrite(&with_ids(&[("a", "one")]));
     batch.run(&[]);
     settle(&batch, &["--resubmit=b"]).expect_code(2);
     batch.rewrite(&both);
@@ -149,7 +135,7 @@ fn a_row_that_is_back_in_the_manifest_can_be_queued() {
 #[test]
 fn an_empty_list_means_no_row_and_not_all_of_them() {
     let sandbox = SandboxProcess::start(&[]);
-    let text = manifest(&[("a", "one [sandbox:lost]"), ("b", "two [sandbox:lost]")]);
+    let text = with_ids(&[("a", "one [sandbox:lost]"), ("b", "two [sandbox:lost]")]);
     let batch = Batch::with_manifest("shots.csv", &text, &sandbox.url);
     batch.run(&[]).expect_code(4);
     for flags in [&["--resubmit="][..], &["--drop="], &["--resubmit", "--drop"]] {
@@ -162,7 +148,7 @@ fn an_empty_list_means_no_row_and_not_all_of_them() {
 #[test]
 fn an_id_with_a_comma_can_be_named() {
     let sandbox = SandboxProcess::start(&[]);
-    let text = manifest(&[("\"c,5\"", "one [sandbox:lost]"), ("b", "two [sandbox:lost]")]);
+    let text = with_ids(&[("\"c,5\"", "one [sandbox:lost]"), ("b", "two [sandbox:lost]")]);
     let batch = Batch::with_manifest("shots.csv", &text, &sandbox.url);
     batch.run(&[]).expect_code(4);
     let left = settle(&batch, &["--drop=c,5", "--json"]);

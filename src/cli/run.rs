@@ -20,7 +20,7 @@ use crate::kie::{Client, ClientConfig};
 use crate::ledger::{LedgerError, Reader, Realm, Store};
 use crate::manifest::Survey;
 use crate::rate::Rate;
-use crate::results::{Columns, ResultsFormat, ResultsWriter};
+use crate::results::{Columns, ResultsWriter};
 use crate::sandbox::{self, Sandbox, SandboxConfig};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
@@ -55,10 +55,9 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let started = Instant::now();
     let selection = selection_of(&args.settings.files);
     let job = Job::load(args.settings)?;
-    // Before anything is paid for: a results file that cannot be written in the end helps nobody.
-    ResultsFormat::of(&job.results)?;
     let console = Console::new(&job)?;
     let authorization = authorization(&job, &console)?;
+    // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(&job)?;
     let survey = look_through(&job, &console)?;
     let mut store = open_ledger(&job, &console)?;
@@ -102,6 +101,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
 
 /// Proves that results can be written where they are wanted, by beginning a file there and giving it up.
 fn try_results_place(job: &Job) -> Result<(), Failure> {
+    drop(ResultsWriter::create(&job.results, &Columns::Named(Vec::new()))?);
     // A slip of the pen in `--results` must not cost somebody another spreadsheet.
     if let Ok(file) = fs::File::open(&job.results) {
         let mut head = Vec::new();
@@ -112,7 +112,6 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
             });
         }
     }
-    drop(ResultsWriter::create(&job.results, &Columns::Named(Vec::new()))?);
     Ok(())
 }
 

@@ -290,11 +290,9 @@ fn create(path: &Path, realm: Realm) -> Result<(), LedgerError> {
 /// A ledger that is missing while its log or its reserve is there was deleted or moved alone. A new one must not be made
 /// on top of them: SQLite would play the old log into it, and what they hold was paid for.
 fn refuse_leftovers(path: &Path) -> Result<(), LedgerError> {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
     let orphans = reserve::read(path).map_err(|source| LedgerError::io(path, "read the reserve of", source))?;
     let leftover = match (has_wal(path), orphans.is_empty()) {
-        (true, _) => PathBuf::from(wal),
+        (true, _) => wal_of(path),
         (false, false) => reserve::path_of(path),
         (false, true) => return Ok(()),
     };
@@ -314,9 +312,14 @@ pub(super) fn behind_links(path: &Path) -> PathBuf {
 
 /// Whether the last writer left its write-ahead log behind: it did not close the ledger.
 pub(super) fn has_wal(path: &Path) -> bool {
+    fs::metadata(wal_of(path)).is_ok_and(|wal| wal.len() > 0)
+}
+
+/// SQLite's name for the write-ahead log of `path`.
+fn wal_of(path: &Path) -> PathBuf {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
-    fs::metadata(wal).is_ok_and(|wal| wal.len() > 0)
+    PathBuf::from(wal)
 }
 
 fn refuse_network_disk(path: &Path) -> Result<(), LedgerError> {

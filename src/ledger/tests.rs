@@ -1,6 +1,7 @@
 //! The ledger as dispatch and the commands use it, on real files.
 
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -8,7 +9,7 @@ use tempfile::TempDir;
 use crate::clock::{UnixMillis, Wall};
 use crate::ledger::{
     AttemptId, AttemptResult, Decision, Ending, ImportRow, ImportStats, Intent, Ledger, LedgerError, Reader, Realm,
-    Requeue, Settled, Store, lock,
+    Requeue, Settled, Store, Writer, lock,
 };
 use crate::row::{ClipLength, Resolution, RowKey, RowState, Submission, TaskId, Token};
 
@@ -30,6 +31,13 @@ impl Batch {
 
     fn store(&self) -> Store {
         Store::open(&self.path, Realm::Api).unwrap()
+    }
+
+    /// The ledger in the hands of a run.
+    fn writer(&self) -> (Writer, JoinHandle<Store>) {
+        let mut store = self.store();
+        let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
+        store.into_writer(run).unwrap()
     }
 
     fn import(&self, lines: &[Line]) -> ImportStats {
@@ -74,9 +82,7 @@ impl Batch {
 
     /// Runs the first `most` queued rows to `result`.
     async fn answer(&self, result: AttemptResult, most: usize) -> Vec<u32> {
-        let mut store = self.store();
-        let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
-        let (writer, thread) = store.into_writer(run).unwrap();
+        let (writer, thread) = self.writer();
         let mut sent = Vec::new();
         for (index, row) in writer.queued(0, most).await.unwrap().into_iter().enumerate() {
             let attempt = writer.begin(intent(row.row_id)).await.unwrap();
@@ -272,9 +278,7 @@ async fn unknown_rows_wait_for_a_decision() {
 async fn a_row_left_sending_becomes_unknown_and_still_counts_as_spent() {
     let batch = Batch::new();
     batch.import(&[A, B]);
-    let mut store = batch.store();
-    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
-    let (writer, thread) = store.into_writer(run).unwrap();
+    let (writer, thread) = batch.writer();
     writer.begin(intent(1)).await.unwrap();
     drop(writer);
     let mut store = thread.join().unwrap();
@@ -292,9 +296,7 @@ async fn a_row_left_sending_becomes_unknown_and_still_counts_as_spent() {
 async fn with_an_orphan() -> Batch {
     let batch = Batch::new();
     batch.import(&[A, B]);
-    let mut store = batch.store();
-    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
-    let (writer, thread) = store.into_writer(run).unwrap();
+    let (writer, thread) = batch.writer();
     let attempt = writer.begin(intent(1)).await.unwrap();
     break_attempts(&batch.path);
     let finish = writer
@@ -372,9 +374,7 @@ async fn a_ledger_has_one_lock_whatever_it_is_called() {
 async fn a_ledger_that_is_moved_away_stops_the_run() {
     let batch = Batch::new();
     batch.import(&[A, B]);
-    let mut store = batch.store();
-    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
-    let (writer, thread) = store.into_writer(run).unwrap();
+    let (writer, thread) = batch.writer();
     writer.begin(intent(1)).await.unwrap();
     std::fs::rename(&batch.path, batch.path.with_extension("elsewhere")).unwrap();
     assert!(matches!(writer.begin(intent(2)).await, Err(LedgerError::Moved { .. })));
@@ -395,9 +395,7 @@ async fn a_ledger_that_is_set_aside_takes_its_reserve_with_it() {
 async fn a_step_that_the_ledger_does_not_expect_stops_it() {
     let batch = Batch::new();
     batch.import(&[A]);
-    let mut store = batch.store();
-    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
-    let (writer, thread) = store.into_writer(run).unwrap();
+    let (writer, thread) = batch.writer();
     writer.begin(intent(1)).await.unwrap();
     assert!(matches!(
         writer.begin(intent(1)).await,
@@ -414,9 +412,7 @@ async fn many_rows_share_one_commit() {
         .map(|n| (Some(&*Box::leak(format!("{n}").into_boxed_str())), "a boat"))
         .collect();
     batch.import(&lines);
-    let mut store = batch.store();
-    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
-    let (writer, thread) = store.into_writer(run).unwrap();
+    let (writer, thread) = batch.writer();
     let begins = (1..=200).map(|row_id| {
         let writer = writer.clone();
         tokio::spawn(async move { writer.begin(intent(row_id)).await.unwrap() })

@@ -153,6 +153,21 @@ pub(crate) struct AttemptInLedger {
     pub(crate) answered_at: Option<i64>,
 }
 
+/// A CSV manifest of (id, prompt) pairs.
+pub(crate) fn with_ids(rows: &[(&str, &str)]) -> String {
+    rows.iter()
+        .fold("id,prompt,image_url\n".to_owned(), |text, (id, prompt)| {
+            format!("{text}{id},{prompt},https://img.example.org/a.png\n")
+        })
+}
+
+/// A CSV manifest without ids.
+pub(crate) fn without_ids(prompts: &[&str]) -> String {
+    prompts.iter().fold("prompt,image_url\n".to_owned(), |text, prompt| {
+        format!("{text}{prompt},https://img.example.org/a.png\n")
+    })
+}
+
 /// The program, with a clean environment and nothing on standard input.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(PROGRAM);
