@@ -1,6 +1,6 @@
 //! Wall-clock time for records, kept apart from the monotonic time that decides when to send.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -19,6 +19,13 @@ impl UnixMillis {
         }
     }
 
+    /// The moment `wait` later.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> UnixMillis {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        UnixMillis(self.0.saturating_add(millis))
+    }
+
     /// Milliseconds from `earlier` to this moment; 0 if the clock went backwards.
     pub fn millis_since(self, earlier: UnixMillis) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
@@ -30,7 +37,7 @@ impl UnixMillis {
 pub enum Wall {
     /// The machine's own clock.
     System,
-    /// A wall clock that moves with tokio's, for tests on paused time: `base` was the time at `start`.
+    /// A wall clock that moves with tokio's: `base` was the time at `start`.
     Virtual {
         /// Wall-clock time at `start`.
         base: UnixMillis,
@@ -40,6 +47,15 @@ pub enum Wall {
 }
 
 impl Wall {
+    /// The machine's clock as it stands now, from here on at the pace of the monotonic one: whoever plans by it does
+    /// not notice when the machine's clock is set.
+    pub fn steady() -> Wall {
+        Wall::Virtual {
+            base: Wall::System.now(),
+            start: Instant::now(),
+        }
+    }
+
     /// The time now.
     pub fn now(self) -> UnixMillis {
         match self {

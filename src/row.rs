@@ -291,6 +291,12 @@ impl Token {
         hex(&self.0)
     }
 
+    /// Whether both are the same, in a time that does not tell where they differ.
+    pub fn is(&self, other: &Token) -> bool {
+        let differing = self.0.iter().zip(&other.0).fold(0, |seen, (a, b)| seen | (a ^ b));
+        std::hint::black_box(differing) == 0
+    }
+
     /// The token behind 32 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Token> {
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {

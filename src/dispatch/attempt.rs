@@ -43,7 +43,8 @@ pub(super) struct Ended {
     pub cost: Option<f64>,
     /// When the answer came; the slot's window counts from here.
     pub answered: Instant,
-    pub ending: Result<(Outcome, AttemptResult), LostStep>,
+    /// `None`: nothing was sent, as an earlier request of the row turned out to have been taken.
+    pub ending: Result<Option<(Outcome, AttemptResult)>, LostStep>,
 }
 
 /// The ledger failed. What had come of the attempt by then must not be lost.
@@ -81,14 +82,18 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         let (begun, answer) = tokio::join!(ledger.begin(intent), api.create_task(request));
         let answered = Instant::now();
         let ending = match begun {
-            Ok(number) => finish(ledger, &row, rules, number, meaning_of(api, &answer)).await,
+            Ok(Some(number)) => finish(ledger, &row, rules, number, meaning_of(api, &answer))
+                .await
+                .map(Some),
+            Ok(None) => Ok(None),
             Err(error) => Err(LostStep { error, task_id: None }),
         };
         return ended(row, answered, ending);
     }
 
     let number = match ledger.begin(intent).await {
-        Ok(number) => number,
+        Ok(Some(number)) => number,
+        Ok(None) => return ended(row, Instant::now(), Ok(None)),
         Err(error) => return ended(row, Instant::now(), Err(LostStep { error, task_id: None })),
     };
     let answer = api
@@ -96,7 +101,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         .await;
     let answered = Instant::now();
     let ending = finish(ledger, &row, rules, number, meaning_of(api, &answer)).await;
-    ended(row, answered, ending)
+    ended(row, answered, ending.map(Some))
 }
 
 /// What an answer means, with nothing in its words that must not be stored.

@@ -157,6 +157,20 @@ impl Gate {
         }
     }
 
+    /// A request that had passed was not sent after all. If it was to be the probe, the next one is.
+    pub(super) fn not_sent(&mut self, probe: bool, now: Instant) {
+        if let State::Probing {
+            reason,
+            round,
+            refused_until,
+        } = self.state
+            && probe
+        {
+            let (reason, until) = refused_until.unwrap_or((reason, now));
+            self.state = State::Paused { reason, until, round };
+        }
+    }
+
     /// Takes an answer. `asked` is the server's `Retry-After`, bounded by the caller.
     pub(super) fn answered(&mut self, effect: Effect, asked: Option<Duration>, probe: bool, now: Instant) -> Change {
         match effect {

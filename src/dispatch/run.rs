@@ -421,9 +421,14 @@ impl<A: Api, L: Ledger> Run<A, L> {
         self.standing.in_flight -= 1;
         self.reserved -= cost.unwrap_or(0.0);
         match ending {
-            Ok((outcome, result)) => {
+            Ok(Some((outcome, result))) => {
                 self.hear(row.number, &outcome, probe);
                 self.settle(WaitingRow { row, setbacks }, cost, &outcome, &result);
+            }
+            Ok(None) => {
+                tracing::info!(row = row.number, "taken already: a callback named its task");
+                self.standing.requests -= 1;
+                self.gate.not_sent(probe, Instant::now());
             }
             Err(LostStep { error, task_id }) => {
                 if let Some(task_id) = task_id {

@@ -48,6 +48,12 @@ pub enum LedgerError {
         /// Ours.
         supported: i32,
     },
+    /// Written by an earlier program, and only looked at.
+    #[error("`{}` was written by an earlier version", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+    },
     /// Damaged.
     #[error("the ledger `{}` is damaged: {detail}", path.display())]
     Corrupt {
@@ -172,6 +178,7 @@ impl LedgerError {
                  for every row; else choose another place with `--ledger`"
                     .into(),
             LedgerError::Newer { .. } => "update hailuo-batch, or use the version that wrote it".into(),
+            LedgerError::Older { .. } => "`hailuo-batch run`, `collect` or `settle` brings it up to date; nothing in it is lost".into(),
             LedgerError::NetworkDisk { .. } => "keep it on a local disk: `--ledger /some/local/path`".into(),
             LedgerError::OtherRealm { .. } => "use another ledger for the trial: `--ledger trial.ledger`".into(),
             LedgerError::Leftover { leftover, .. } => format!(

@@ -39,6 +39,8 @@ pub struct ImportRow<'a> {
 pub struct Requeue {
     /// Rejected and failed rows with one of these codes; an empty list means any code but `dropped`.
     pub retry_rejected: Option<Vec<String>>,
+    /// Failed rows with one of these codes; an empty list means any.
+    pub retry_failed: Option<Vec<String>>,
     /// Rows whose content changed after they were accepted: pay for the new content.
     pub resubmit_changed: bool,
     /// Unknown rows: rather pay twice than wait.
@@ -459,20 +461,22 @@ impl Import<'_> {
         self.execute(
             "UPDATE rows SET state = ?2, submission = ?3, content = coalesce(?4, content), tries = 0, task_id = NULL,
                     error_code = NULL, error_message = NULL, submitted_at = NULL, completed_at = NULL, credits = NULL,
-                    video_url = NULL, video_file = NULL
+                    video_url = NULL, video_file = NULL, due_at = NULL, doubt_since = NULL, doubt_looks = 0,
+                    video_bytes = NULL, video_sha256 = NULL
              WHERE row_id = ?1",
             params![known.row_id, state.as_str(), submission, content],
         )
     }
 
     fn wants_retry(&self, known: &Known) -> bool {
-        match (&self.requeue.retry_rejected, known.error_code.as_deref()) {
+        let named = |codes: &Option<Vec<String>>| match (codes, known.error_code.as_deref()) {
             (None, _) => false,
             (Some(codes), Some("dropped")) => codes.iter().any(|code| code == "dropped"),
             (Some(codes), _) if codes.is_empty() => true,
             (Some(codes), Some(found)) => codes.iter().any(|code| code == found),
             (Some(_), None) => false,
-        }
+        };
+        named(&self.requeue.retry_rejected) || (known.state == RowState::Failed && named(&self.requeue.retry_failed))
     }
 
     fn query(&self, sql: &str, hash: &[u8]) -> Result<Option<Known>, LedgerError> {

@@ -5,6 +5,7 @@
 //! thread that groups commits; [`Reader`] looks on from anywhere, also while another process runs. Dispatch sees only
 //! the trait [`Ledger`]. Which moves a row may make is decided in [`state`]. Imports leaf types only.
 
+mod collecting;
 mod error;
 mod import;
 mod lock;
@@ -15,21 +16,24 @@ mod schema;
 mod settle;
 pub mod state;
 mod store;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod writer;
 
 use std::future::Future;
+use std::time::Duration;
 
 pub use error::LedgerError;
 pub use import::{Changed, Import, ImportRow, ImportStats, Requeue};
 pub use lock::Owner;
-pub use read::{AttemptRow, Reader, StandingApart, StoredRow, Totals};
+pub use read::{AttemptRow, Money, Reader, StandingApart, StoredRow, Totals};
 pub use recover::{LastAttempt, Recovered};
 pub use reserve::Orphan;
 pub use settle::{Decision, Settled};
 pub use state::Event;
-pub use store::{Realm, Store};
+pub use store::{Balance, Realm, Store};
+pub use tasks::{Announced, Announcement, Claim, Due, NotSaved, OpenTask, SavedVideo, Seen, Sighting, Tasks, Unsaved};
 pub use writer::Writer;
 
 use crate::clock::UnixMillis;
@@ -42,11 +46,47 @@ pub trait Ledger: Clone + Send + Sync + 'static {
     /// the manifest has no more.
     fn queued(&self, after: u32, most: usize) -> impl Future<Output = Result<Vec<QueuedRow>, LedgerError>> + Send;
 
-    /// Commits the intent to send: the row is `sending` from here on. Nothing may be sent before this returns.
-    fn begin(&self, intent: Intent) -> impl Future<Output = Result<AttemptId, LedgerError>> + Send;
+    /// Commits the intent to send: the row is `sending` from here on. Nothing may be sent before this returns. `None`:
+    /// the row has left the queue, as a callback showed that an earlier request of it was taken; nothing is to be sent.
+    fn begin(&self, intent: Intent) -> impl Future<Output = Result<Option<AttemptId>, LedgerError>> + Send;
 
     /// Commits what became of an attempt. If that fails, a task id in `ending` goes to the reserve file.
     fn finish(&self, ending: Ending) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Commits that a queued row is not sent, because its image cannot be used.
+    fn refuse(&self, refusal: Refusal) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+/// How long after its acceptance a task is first looked at.
+pub const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// What the ledger knows of uploaded images, by the SHA-256 of their content.
+pub trait Uploads: Clone + Send + Sync + 'static {
+    /// Where the image with this content was put, if it ever was.
+    fn upload_of(&self, sha256: [u8; 32]) -> impl Future<Output = Result<Option<StoredUpload>, LedgerError>> + Send;
+
+    /// Commits where it is now.
+    fn uploaded(&self, sha256: [u8; 32], upload: StoredUpload) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+/// An image on the API's file host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredUpload {
+    /// Where it is.
+    pub url: String,
+    /// Since when: such files do not live long.
+    pub uploaded_at: UnixMillis,
+}
+
+/// Why a row is not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The row.
+    pub row_id: i64,
+    /// The API's code or one of our words.
+    pub code: String,
+    /// What is wrong, and what to do.
+    pub message: String,
 }
 
 /// A row waiting to be sent.

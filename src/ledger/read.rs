@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use crate::clock::UnixMillis;
 use crate::ledger::store::{behind_links, connect, has_wal};
-use crate::ledger::{LedgerError, Realm};
+use crate::ledger::{LedgerError, Realm, schema};
 use crate::row::{ClipLength, Resolution, RowState, Submission};
 
 /// A row of the manifest and what the ledger knows of it.
@@ -65,6 +65,31 @@ pub struct AttemptRow {
     pub task_id: Option<String>,
     /// Credits it cost, if it was taken.
     pub cost: Option<f64>,
+    /// A task that a callback named for it.
+    pub announced: Option<String>,
+    /// succeeded, failed; `None` while its task is not known to have ended.
+    pub ended: Option<String>,
+    /// Credits its task consumed, by the API's own word.
+    pub credits: Option<f64>,
+}
+
+/// What the batch has cost, by what is known, in credits.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Money {
+    /// What tasks consumed that have ended, by the API's own word.
+    pub consumed: f64,
+    /// What the prices say of the same tasks.
+    pub consumed_by_price: f64,
+    /// Tasks that have ended.
+    pub ended: u64,
+    /// Those of them of which the API did not say what they consumed; their price is in `consumed`.
+    pub untold: u64,
+    /// What tasks will have consumed that are still at work, by the prices.
+    pub at_work: f64,
+    /// What unknown rows may have cost, by the prices.
+    pub unknown: f64,
+    /// The account's balance before the first run that read it, and after the last.
+    pub balances: (Option<f64>, Option<f64>),
 }
 
 /// Rows that no state tells of.
@@ -105,7 +130,7 @@ impl Reader {
         }
         // Able to write, because the last connection that is closed tidies up: a mere reader would leave SQLite's log
         // and its index behind.
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, schema::FORMAT).and_then(|connection| {
             let only_looks = connection.pragma_update(None, "query_only", true);
             only_looks.map_err(|source| LedgerError::sqlite(path, "open", source))?;
             Ok(connection)
@@ -177,7 +202,8 @@ impl Reader {
     pub fn attempts(&self, row_id: i64) -> Result<Vec<AttemptRow>, LedgerError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT began_at, answered_at, result, http_status, code, message, task_id, cost
+                "SELECT began_at, answered_at, result, http_status, code, message, task_id, cost, announced,
+                        ended, credits
                  FROM attempts WHERE row_id = ?1 ORDER BY attempt_id",
             )?;
             let rows = statement.query_map([row_id], |row| {
@@ -190,6 +216,9 @@ impl Reader {
                     message: row.get(5)?,
                     task_id: row.get(6)?,
                     cost: row.get(7)?,
+                    announced: row.get(8)?,
+                    ended: row.get(9)?,
+                    credits: row.get(10)?,
                 })
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -197,17 +226,51 @@ impl Reader {
         read().map_err(|source| self.failed(source))
     }
 
-    /// Credits of every request that was taken or may have been: what a budget has to count. The second figure counts
-    /// requests whose price was unknown.
+    /// Credits of every request that was taken or may have been: what a budget has to count. Once a task has ended it is
+    /// what the API says that it consumed; until then, its price. The second figure counts requests of unknown price.
     pub fn spent(&self) -> Result<(f64, u64), LedgerError> {
         self.connection
             .query_row(
-                "SELECT coalesce(sum(cost), 0.0), count(*) - count(cost) FROM attempts
+                "SELECT coalesce(sum(coalesce(credits, cost)), 0.0), count(*) - count(coalesce(credits, cost)) FROM attempts
                  WHERE result IS NULL OR result IN ('accepted', 'unknown')",
                 [],
                 |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
             )
             .map_err(|source| self.failed(source))
+    }
+
+    /// The bill, as far as it is known.
+    pub fn money(&self) -> Result<Money, LedgerError> {
+        let read = || {
+            let mut money = self.connection.query_row(
+                "SELECT coalesce(sum(coalesce(credits, cost)) FILTER (WHERE ended IS NOT NULL), 0.0),
+                        coalesce(sum(cost) FILTER (WHERE ended IS NOT NULL), 0.0),
+                        count(*) FILTER (WHERE ended IS NOT NULL),
+                        count(*) FILTER (WHERE ended IS NOT NULL AND credits IS NULL),
+                        coalesce(sum(cost) FILTER (WHERE ended IS NULL AND result = 'accepted'), 0.0),
+                        coalesce(sum(cost) FILTER (WHERE result IS NULL OR result = 'unknown'), 0.0)
+                 FROM attempts",
+                [],
+                |row| {
+                    Ok(Money {
+                        consumed: row.get(0)?,
+                        consumed_by_price: row.get(1)?,
+                        ended: row.get::<_, i64>(2)?.unsigned_abs(),
+                        untold: row.get::<_, i64>(3)?.unsigned_abs(),
+                        at_work: row.get(4)?,
+                        unknown: row.get(5)?,
+                        balances: (None, None),
+                    })
+                },
+            )?;
+            let balance = |sql| self.connection.query_row(sql, [], |row| row.get(0)).optional();
+            money.balances = (
+                balance("SELECT balance_before FROM runs WHERE balance_before IS NOT NULL ORDER BY run_id LIMIT 1")?,
+                balance("SELECT balance_after FROM runs WHERE balance_after IS NOT NULL ORDER BY run_id DESC LIMIT 1")?,
+            );
+            Ok(money)
+        };
+        read().map_err(|source| self.failed(source))
     }
 
     /// Rows that no state tells of: changed after they were sent, or unknown and no longer in the manifest.
@@ -357,7 +420,7 @@ fn connect_uri(path: &Path, uri: &str) -> Result<Connection, LedgerError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(uri, flags).map_err(|source| LedgerError::sqlite(path, "open", source))?;
-    crate::ledger::schema::check(&connection, path)?;
+    schema::check(&connection, path, schema::FORMAT)?;
     Ok(connection)
 }
 

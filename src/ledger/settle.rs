@@ -77,7 +77,8 @@ impl Store {
         transaction
             .execute(
                 "UPDATE rows SET state = ?2, task_id = ?3, error_code = ?4, error_message = ?5, tries = 0,
-                        submitted_at = CASE WHEN ?3 IS NULL THEN submitted_at ELSE coalesce(submitted_at, ?6) END
+                        submitted_at = CASE WHEN ?3 IS NULL THEN submitted_at ELSE coalesce(submitted_at, ?6) END,
+                        due_at = CASE WHEN ?3 IS NULL THEN NULL ELSE ?6 END
                  WHERE row_id = ?1",
                 params![row_id, after.as_str(), task_id, code, message, at.0],
             )

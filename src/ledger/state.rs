@@ -17,8 +17,18 @@ pub enum Event {
     Lost,
     /// The process that was sending it died.
     RunDied,
-    /// The user, or the reserve file, brought the task id of an attempt whose outcome was not committed.
+    /// The user, the reserve file or a callback brought the task id of a request that was thought lost or refused.
     TaskIdFound,
+    /// The row's image cannot be used; nothing was sent.
+    ImageRefused,
+    /// The task ended with a video.
+    Succeeded,
+    /// The task ended without one.
+    Failed,
+    /// The video is on disk, whole.
+    Saved,
+    /// The video is no longer on disk, and the user wants it back.
+    VideoLost,
     /// The user (or `--on-unknown resubmit`) would rather pay twice than wait.
     Resubmitted,
     /// The user gives the row up.
@@ -33,7 +43,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, for tests that go through all of them.
-    pub const ALL: [Event; 12] = [
+    pub const ALL: [Event; 17] = [
         Event::Begin,
         Event::Accepted,
         Event::Again,
@@ -41,6 +51,11 @@ impl Event {
         Event::Lost,
         Event::RunDied,
         Event::TaskIdFound,
+        Event::ImageRefused,
+        Event::Succeeded,
+        Event::Failed,
+        Event::Saved,
+        Event::VideoLost,
         Event::Resubmitted,
         Event::Dropped,
         Event::Retried,
@@ -67,6 +82,9 @@ pub fn next(from: RowState, event: Event) -> Result<RowState, IllegalMove> {
         Invalid => refused,
         Queued => match event {
             Event::Begin => Ok(Sending),
+            // An earlier request, answered with an error, was taken after all.
+            Event::TaskIdFound => Ok(Accepted),
+            Event::ImageRefused => Ok(Rejected),
             Event::Edited | Event::EditedResubmitted => Ok(Queued),
             _ => refused,
         },
@@ -84,6 +102,7 @@ pub fn next(from: RowState, event: Event) -> Result<RowState, IllegalMove> {
             _ => refused,
         },
         Rejected => match event {
+            Event::TaskIdFound => Ok(Accepted),
             Event::Retried | Event::Edited | Event::EditedResubmitted => Ok(Queued),
             _ => refused,
         },
@@ -91,7 +110,19 @@ pub fn next(from: RowState, event: Event) -> Result<RowState, IllegalMove> {
             Event::Retried | Event::EditedResubmitted => Ok(Queued),
             _ => refused,
         },
-        Accepted | Succeeded | Saved => match event {
+        Accepted => match event {
+            Event::Succeeded => Ok(Succeeded),
+            Event::Failed => Ok(Failed),
+            Event::EditedResubmitted => Ok(Queued),
+            _ => refused,
+        },
+        Succeeded => match event {
+            Event::Saved => Ok(Saved),
+            Event::EditedResubmitted => Ok(Queued),
+            _ => refused,
+        },
+        Saved => match event {
+            Event::VideoLost => Ok(Succeeded),
             Event::EditedResubmitted => Ok(Queued),
             _ => refused,
         },

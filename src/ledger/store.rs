@@ -38,6 +38,15 @@ impl fmt::Display for Realm {
     }
 }
 
+/// Which of a run's two balances.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// Read before its first request.
+    Before,
+    /// Read after its last.
+    After,
+}
+
 /// A ledger open for writing, locked against every other process.
 #[derive(Debug)]
 pub struct Store {
@@ -64,8 +73,8 @@ impl Store {
         if !exists {
             create(path, realm)?;
         }
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let store = Store {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, schema::OLDEST)?;
+        let mut store = Store {
             connection,
             path: path.to_owned(),
             _lock: lock,
@@ -73,6 +82,9 @@ impl Store {
         store.make_durable().map_err(|source| store.failed("set up", source))?;
         if unclean || store.has_open_run()? {
             store.check_pages()?;
+        }
+        if schema::upgrade(&mut store.connection).map_err(|source| store.failed("bring up to date", source))? {
+            tracing::info!(ledger = %path.display(), "brought up to date from an earlier version");
         }
         let is_trial = store.meta("realm")?.as_deref() == Some(Realm::Sandbox.as_str());
         let found = if is_trial { Realm::Sandbox } else { Realm::Api };
@@ -106,7 +118,7 @@ impl Store {
         let path = &behind_links(path);
         let _lock = Lock::take(path)?;
         // Closing the last connection folds the write-ahead log into the file.
-        drop(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?);
+        drop(connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, schema::OLDEST)?);
         let mut number = 1;
         let aside = loop {
             let candidate = beside(path, &format!("trial-{number}"));
@@ -175,6 +187,18 @@ impl Store {
         Ok(())
     }
 
+    /// Notes what the account held before the run `run_id`, or after it.
+    pub fn note_balance(&mut self, run_id: i64, when: Balance, credits: f64) -> Result<(), LedgerError> {
+        let sql = match when {
+            Balance::Before => "UPDATE runs SET balance_before = ?2 WHERE run_id = ?1",
+            Balance::After => "UPDATE runs SET balance_after = ?2 WHERE run_id = ?1",
+        };
+        self.connection
+            .execute(sql, params![run_id, credits])
+            .map_err(|source| self.failed("write", source))?;
+        Ok(())
+    }
+
     /// A note kept under `name`, if there is one.
     pub fn meta(&self, name: &str) -> Result<Option<String>, LedgerError> {
         self.connection
@@ -229,8 +253,8 @@ impl Store {
     }
 }
 
-/// A connection to an existing, checked ledger.
-pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, LedgerError> {
+/// A connection to an existing, checked ledger of format `oldest` or later.
+pub(super) fn connect(path: &Path, access: OpenFlags, oldest: i32) -> Result<Connection, LedgerError> {
     let metadata = fs::metadata(path).map_err(|source| LedgerError::io(path, "open", source))?;
     if metadata.is_dir() {
         return Err(LedgerError::io(path, "open", io::ErrorKind::IsADirectory.into()));
@@ -245,7 +269,7 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Ledg
         .busy_timeout(std::time::Duration::from_secs(5))
         .map_err(|source| LedgerError::sqlite(path, "open", source))?;
     connection.set_prepared_statement_cache_capacity(64);
-    schema::check(&connection, path)?;
+    schema::check(&connection, path, oldest)?;
     Ok(connection)
 }
 
@@ -404,7 +428,7 @@ mod tests {
             error_of(&newer),
             LedgerError::Newer {
                 found: 9,
-                supported: 1,
+                supported: schema::FORMAT,
                 ..
             }
         ));

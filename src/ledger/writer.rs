@@ -9,11 +9,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock::UnixMillis;
+use crate::ledger::collecting::{self, StepError};
 use crate::ledger::reserve::{Orphan, Reserve};
-use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow, Store};
+use crate::ledger::state::{Event, next};
+use crate::ledger::{
+    Announced, Announcement, AttemptId, AttemptResult, Due, Ending, FIRST_LOOK, Intent, Ledger, LedgerError, NotSaved,
+    OpenTask, QueuedRow, Refusal, SavedVideo, Sighting, Store, StoredUpload, Tasks, Unsaved, Uploads,
+};
 use crate::row::{RowState, Submission};
 
 /// Most steps in one commit: bounds how long a step waits for its neighbours.
@@ -33,15 +39,52 @@ enum Step {
     },
     Begin {
         intent: Intent,
-        reply: Reply<AttemptId>,
+        reply: Reply<Option<AttemptId>>,
     },
     Finish {
         ending: Ending,
         reply: Reply<()>,
     },
+    /// A question about the ledger as it stands.
+    Read(Box<dyn Work>),
+    /// A change of the steps that are not made ten thousand times a second.
+    Write(Box<dyn Work>),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+/// A step whose details only its sender knows.
+trait Work: Send {
+    /// Does it; nothing of it counts before the transaction around it is committed.
+    fn carry_out(&mut self, connection: &Connection) -> Result<(), StepError>;
+
+    /// Tells the sender what became of it.
+    fn answer(self: Box<Self>, outcome: Result<(), LedgerError>);
+}
+
+struct Job<F, T> {
+    work: Option<F>,
+    value: Option<T>,
+    reply: Reply<T>,
+}
+
+impl<F, T> Work for Job<F, T>
+where
+    F: FnOnce(&Connection) -> Result<T, StepError> + Send,
+    T: Send,
+{
+    fn carry_out(&mut self, connection: &Connection) -> Result<(), StepError> {
+        if let Some(work) = self.work.take() {
+            self.value = Some(work(connection)?);
+        }
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), LedgerError>) {
+        let Job { value, reply, .. } = *self;
+        drop(reply.send(outcome.and_then(|()| value.ok_or(LedgerError::Stopped))));
+    }
+}
 
 impl Store {
     /// Hands the ledger to a thread of its own for the run `run_id`. Join the thread to get it back.
@@ -75,6 +118,34 @@ impl Writer {
         self.steps.send(step(reply)).await.map_err(|_| LedgerError::Stopped)?;
         answer.await.map_err(|_| LedgerError::Stopped)?
     }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.ask(|reply| {
+            Step::Read(Box::new(Job {
+                work: Some(work),
+                value: None,
+                reply,
+            }))
+        })
+        .await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        self.ask(|reply| {
+            Step::Write(Box::new(Job {
+                work: Some(work),
+                value: None,
+                reply,
+            }))
+        })
+        .await
+    }
 }
 
 impl Ledger for Writer {
@@ -82,12 +153,84 @@ impl Ledger for Writer {
         self.ask(|reply| Step::Queued { after, most, reply }).await
     }
 
-    async fn begin(&self, intent: Intent) -> Result<AttemptId, LedgerError> {
+    async fn begin(&self, intent: Intent) -> Result<Option<AttemptId>, LedgerError> {
         self.ask(|reply| Step::Begin { intent, reply }).await
     }
 
     async fn finish(&self, ending: Ending) -> Result<(), LedgerError> {
         self.ask(|reply| Step::Finish { ending, reply }).await
+    }
+
+    async fn refuse(&self, refusal: Refusal) -> Result<(), LedgerError> {
+        let row_id = refusal.row_id;
+        let changed = self.write(move |connection| refuse_row(connection, &refusal)).await?;
+        expect_row(row_id, changed)
+    }
+}
+
+impl Tasks for Writer {
+    async fn due(&self, now: UnixMillis, most: usize) -> Result<Due<OpenTask>, LedgerError> {
+        self.read(move |connection| Ok(collecting::due(connection, now, most)?))
+            .await
+    }
+
+    async fn to_save(&self, now: UnixMillis, most: usize) -> Result<Due<Unsaved>, LedgerError> {
+        self.read(move |connection| Ok(collecting::to_save(connection, now, most)?))
+            .await
+    }
+
+    async fn seen(&self, sighting: Sighting) -> Result<Option<RowState>, LedgerError> {
+        self.write(move |connection| collecting::seen(connection, &sighting))
+            .await
+    }
+
+    async fn announce(&self, announcement: Announcement) -> Result<Announced, LedgerError> {
+        self.write(move |connection| Ok(collecting::announce(connection, &announcement)?))
+            .await
+    }
+
+    async fn saved(&self, video: SavedVideo) -> Result<(), LedgerError> {
+        let row_id = video.row_id;
+        let changed = self
+            .write(move |connection| collecting::saved(connection, &video))
+            .await?;
+        expect_row(row_id, changed)
+    }
+
+    async fn not_saved(&self, trouble: NotSaved) -> Result<(), LedgerError> {
+        let row_id = trouble.row_id;
+        let changed = self
+            .write(move |connection| Ok(collecting::not_saved(connection, &trouble)?))
+            .await?;
+        expect_row(row_id, changed)
+    }
+}
+
+impl Uploads for Writer {
+    async fn upload_of(&self, sha256: [u8; 32]) -> Result<Option<StoredUpload>, LedgerError> {
+        self.read(move |connection| {
+            let found = connection
+                .prepare_cached("SELECT url, uploaded_at FROM uploads WHERE sha256 = ?1")?
+                .query_row([sha256], |row| {
+                    Ok(StoredUpload {
+                        url: row.get(0)?,
+                        uploaded_at: UnixMillis(row.get(1)?),
+                    })
+                })
+                .optional()?;
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn uploaded(&self, sha256: [u8; 32], upload: StoredUpload) -> Result<(), LedgerError> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("INSERT OR REPLACE INTO uploads VALUES (?1, ?2, ?3)")?
+                .execute(params![sha256, upload.url, upload.uploaded_at.0])?;
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -122,6 +265,15 @@ impl Thread {
                     };
                     drop(reply.send(rows));
                 }
+                Step::Read(mut question) => {
+                    let outcome = match &self.failed {
+                        Some(error) => Err(error.clone()),
+                        None => question
+                            .carry_out(&self.store.connection)
+                            .map_err(|error| self.error_of("read", error)),
+                    };
+                    question.answer(outcome);
+                }
                 write => writes.push(write),
             }
         }
@@ -131,14 +283,15 @@ impl Thread {
         if self.failed.is_some() {
             return self.refuse(writes);
         }
-        match self.carry_out(&writes) {
+        match self.carry_out(&mut writes) {
             Ok(begun) => {
                 let mut begun = begun.into_iter();
                 for step in writes {
                     match step {
                         Step::Begin { reply, .. } => drop(reply.send(begun.next().ok_or(LedgerError::Stopped))),
                         Step::Finish { reply, .. } => drop(reply.send(Ok(()))),
-                        Step::Queued { .. } => {}
+                        Step::Write(work) => work.answer(Ok(())),
+                        Step::Queued { .. } | Step::Read(_) => {}
                     }
                 }
             }
@@ -150,7 +303,7 @@ impl Thread {
     }
 
     /// One transaction with all of `steps` in it; returns the numbers of the attempts it began, in their order.
-    fn carry_out(&mut self, steps: &[Step]) -> Result<Vec<AttemptId>, LedgerError> {
+    fn carry_out(&mut self, steps: &mut [Step]) -> Result<Vec<Option<AttemptId>>, LedgerError> {
         let path = &self.store.path;
         let failed = |source| LedgerError::sqlite(path, "write", source);
         // A ledger that was moved away would be written on under its new name, and the next run would not find it.
@@ -166,15 +319,24 @@ impl Thread {
         for step in steps {
             match step {
                 Step::Begin { intent, .. } => {
-                    expect_row(intent.row_id, begin_row(&transaction, intent).map_err(failed)?)?;
-                    begun.push(begin_attempt(&transaction, self.run_id, intent).map_err(failed)?);
+                    let changed = begin_row(&transaction, intent).map_err(failed)?;
+                    if changed == 0 && has_task(&transaction, intent.row_id).map_err(failed)? {
+                        begun.push(None);
+                        continue;
+                    }
+                    expect_row(intent.row_id, changed)?;
+                    begun.push(Some(begin_attempt(&transaction, self.run_id, intent).map_err(failed)?));
                 }
                 Step::Finish { ending, .. } => {
                     let state = ending.result.state_after()?;
                     expect_row(ending.row_id, finish_row(&transaction, ending, state).map_err(failed)?)?;
                     expect_row(ending.row_id, finish_attempt(&transaction, ending).map_err(failed)?)?;
                 }
-                Step::Queued { .. } => {}
+                Step::Write(work) => work.carry_out(&transaction).map_err(|error| match error {
+                    StepError::Sqlite(source) => failed(source),
+                    StepError::Ledger(error) => error,
+                })?,
+                Step::Queued { .. } | Step::Read(_) => {}
             }
         }
         transaction.commit().map_err(failed)?;
@@ -188,6 +350,7 @@ impl Thread {
             match step {
                 Step::Queued { reply, .. } => drop(reply.send(Err(error.clone()))),
                 Step::Begin { reply, .. } => drop(reply.send(Err(error.clone()))),
+                Step::Read(work) | Step::Write(work) => work.answer(Err(error.clone())),
                 Step::Finish { ending, reply } => {
                     if let AttemptResult::Accepted(task_id) = &ending.result {
                         let orphan = Orphan {
@@ -203,6 +366,13 @@ impl Thread {
                     drop(reply.send(Err(error.clone())));
                 }
             }
+        }
+    }
+
+    fn error_of(&self, doing: &'static str, error: StepError) -> LedgerError {
+        match error {
+            StepError::Sqlite(source) => self.store.failed(doing, source),
+            StepError::Ledger(error) => error,
         }
     }
 
@@ -253,6 +423,23 @@ fn begin_row(transaction: &Transaction<'_>, intent: &Intent) -> rusqlite::Result
         .execute([intent.row_id])
 }
 
+/// Whether a callback has shown that an earlier request of the row was taken after all.
+fn has_task(transaction: &Transaction<'_>, row_id: i64) -> rusqlite::Result<bool> {
+    transaction
+        .prepare_cached("SELECT task_id IS NOT NULL AND state <> 'sending' FROM rows WHERE row_id = ?1")?
+        .query_row([row_id], |row| row.get(0))
+}
+
+/// A row whose image cannot be used. Returns how many records changed.
+fn refuse_row(connection: &Connection, refusal: &Refusal) -> Result<usize, StepError> {
+    let state = next(RowState::Queued, Event::ImageRefused)?;
+    Ok(connection
+        .prepare_cached(
+            "UPDATE rows SET state = ?2, error_code = ?3, error_message = ?4 WHERE row_id = ?1 AND state = 'queued'",
+        )?
+        .execute(params![refusal.row_id, state.as_str(), refusal.code, refusal.message])?)
+}
+
 fn begin_attempt(transaction: &Transaction<'_>, run_id: i64, intent: &Intent) -> rusqlite::Result<AttemptId> {
     transaction
         .prepare_cached("INSERT INTO attempts (row_id, run_id, token, cost, began_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -261,15 +448,18 @@ fn begin_attempt(transaction: &Transaction<'_>, run_id: i64, intent: &Intent) ->
 }
 
 fn finish_row(transaction: &Transaction<'_>, ending: &Ending, state: RowState) -> rusqlite::Result<usize> {
-    let (task_id, submitted_at) = match &ending.result {
-        AttemptResult::Accepted(task_id) => (Some(task_id.as_str()), Some(ending.at.0)),
-        _ => (None, None),
+    let (task_id, submitted_at, due_at) = match &ending.result {
+        AttemptResult::Accepted(task_id) => {
+            let first_look = ending.at.after(FIRST_LOOK);
+            (Some(task_id.as_str()), Some(ending.at.0), Some(first_look.0))
+        }
+        _ => (None, None, None),
     };
     let counts = ending.result.counts();
     transaction
         .prepare_cached(
             "UPDATE rows SET state = ?2, task_id = ?3, submitted_at = ?4, error_code = ?5, error_message = ?6,
-                    tries = tries + ?7
+                    tries = tries + ?7, due_at = coalesce(?8, due_at)
              WHERE row_id = ?1 AND state = 'sending'",
         )?
         .execute(params![
@@ -280,6 +470,7 @@ fn finish_row(transaction: &Transaction<'_>, ending: &Ending, state: RowState) -
             none_if_empty(&ending.code),
             none_if_empty(&ending.message),
             counts,
+            due_at,
         ])
 }
 

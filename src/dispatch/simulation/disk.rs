@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::clock::{UnixMillis, Wall};
 use crate::ledger::state::{Event, next};
-use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, LastAttempt, Ledger, LedgerError, QueuedRow};
+use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, LastAttempt, Ledger, LedgerError, QueuedRow, Refusal};
 use crate::row::{ClipLength, Resolution, RowState, Submission, TaskId, Token};
 
 #[derive(Clone)]
@@ -204,7 +204,7 @@ impl Ledger for Disk {
             .collect())
     }
 
-    async fn begin(&self, intent: Intent) -> Result<AttemptId, LedgerError> {
+    async fn begin(&self, intent: Intent) -> Result<Option<AttemptId>, LedgerError> {
         let row = usize::try_from(intent.row_id).unwrap();
         self.commit(|inner| {
             let state = inner.rows[row].state;
@@ -217,7 +217,7 @@ impl Ledger for Disk {
                 pause_until: None,
                 free: false,
             });
-            Ok(AttemptId(i64::try_from(inner.attempts.len()).unwrap() - 1))
+            Ok(Some(AttemptId(i64::try_from(inner.attempts.len()).unwrap() - 1)))
         })
         .await
     }
@@ -255,5 +255,14 @@ impl Ledger for Disk {
             }
         }
         committed
+    }
+
+    async fn refuse(&self, refusal: Refusal) -> Result<(), LedgerError> {
+        let row = usize::try_from(refusal.row_id).unwrap();
+        self.commit(|inner| {
+            inner.rows[row].state = next(inner.rows[row].state, Event::ImageRefused)?;
+            Ok(())
+        })
+        .await
     }
 }

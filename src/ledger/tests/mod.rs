@@ -1,5 +1,7 @@
 //! The ledger as dispatch and the commands use it, on real files.
 
+mod collecting;
+
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -85,7 +87,7 @@ impl Batch {
         let (writer, thread) = self.writer();
         let mut sent = Vec::new();
         for (index, row) in writer.queued(0, most).await.unwrap().into_iter().enumerate() {
-            let attempt = writer.begin(intent(row.row_id)).await.unwrap();
+            let attempt = writer.begin(intent(row.row_id)).await.unwrap().unwrap();
             let result = match &result {
                 AttemptResult::Accepted(id) => AttemptResult::Accepted(task(&format!("{id}-{}-{index}", attempt.0))),
                 other => other.clone(),
@@ -297,7 +299,7 @@ async fn with_an_orphan() -> Batch {
     let batch = Batch::new();
     batch.import(&[A, B]);
     let (writer, thread) = batch.writer();
-    let attempt = writer.begin(intent(1)).await.unwrap();
+    let attempt = writer.begin(intent(1)).await.unwrap().unwrap();
     break_attempts(&batch.path);
     let finish = writer
         .finish(ending(1, attempt, AttemptResult::Accepted(task("precious"))))
@@ -415,7 +417,7 @@ async fn many_rows_share_one_commit() {
     let (writer, thread) = batch.writer();
     let begins = (1..=200).map(|row_id| {
         let writer = writer.clone();
-        tokio::spawn(async move { writer.begin(intent(row_id)).await.unwrap() })
+        tokio::spawn(async move { writer.begin(intent(row_id)).await.unwrap().unwrap() })
     });
     let mut attempts = Vec::new();
     for begin in begins.collect::<Vec<_>>() {

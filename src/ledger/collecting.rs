@@ -1,0 +1,428 @@
+//! The steps of collecting, as SQL inside the writer's transactions.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::clock::UnixMillis;
+use crate::ledger::state::{Event, next};
+use crate::ledger::{
+    Announced, Announcement, AttemptId, Claim, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Seen, Sighting, Store,
+    Unsaved,
+};
+use crate::row::{RowState, TaskId, Token};
+
+/// No task is left alone for longer than an hour; a little more is given for clocks that differ.
+const LONGEST_PLAN: Duration = Duration::from_secs(2 * 3_600);
+
+/// How long to leave alone an announced task whose row is being sent at this moment: its answer is on the way.
+const WHILE_SENDING_MS: i64 = 2_000;
+
+impl Store {
+    /// Makes every accepted row due to be looked at, whichever way it was accepted, and, with `save`, every finished
+    /// one due to be fetched, the oldest first. To be called when a collector starts, at `now` by its clock.
+    pub fn prepare_collecting(&mut self, save: bool, now: UnixMillis) -> Result<(), LedgerError> {
+        let run = |sql, at: UnixMillis| {
+            let done = self.connection.execute(sql, [at.0]).map(drop);
+            done.map_err(|source| self.failed("write", source))
+        };
+        run(
+            "UPDATE rows SET due_at = min(coalesce(submitted_at, 0), ?1) WHERE state = 'accepted' AND due_at IS NULL",
+            now,
+        )?;
+        // Whatever was planned for later than any plan reaches was planned by a clock that has been set back since.
+        run(
+            "UPDATE rows SET due_at = 0 WHERE due_at > ?1 AND state <> 'succeeded'",
+            now.after(LONGEST_PLAN),
+        )?;
+        if save {
+            run(
+                "UPDATE rows SET due_at = min(completed_at, ?1) WHERE state = 'succeeded'",
+                now,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Puts saved rows back whose file `is_there` no longer finds, so that it is fetched again. Returns how many.
+    pub fn fetch_missing(&mut self, mut is_there: impl FnMut(&str) -> bool) -> Result<u64, LedgerError> {
+        let path = self.path.clone();
+        let failed = |source| LedgerError::sqlite(&path, "write", source);
+        let after = next(RowState::Saved, Event::VideoLost)?;
+        let transaction = self.connection.transaction().map_err(failed)?;
+        let mut missing = Vec::new();
+        {
+            let mut saved = transaction
+                .prepare(
+                    "SELECT r.row_id, r.video_file FROM rows r JOIN manifest m USING (row_id) WHERE r.state = 'saved'",
+                )
+                .map_err(failed)?;
+            let mut rows = saved.query([]).map_err(failed)?;
+            while let Some(row) = rows.next().map_err(failed)? {
+                let file = row.get_ref(1).map_err(failed)?.as_str().unwrap_or_default();
+                if !is_there(file) {
+                    missing.push(row.get::<_, i64>(0).map_err(failed)?);
+                }
+            }
+        }
+        for row_id in &missing {
+            transaction
+                .prepare_cached(
+                    "UPDATE rows SET state = ?2, due_at = completed_at, video_file = NULL, video_bytes = NULL,
+                            video_sha256 = NULL WHERE row_id = ?1",
+                )
+                .and_then(|mut statement| statement.execute(params![row_id, after.as_str()]))
+                .map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(missing.len() as u64)
+    }
+}
+
+/// See [`crate::ledger::Tasks::due`].
+pub(super) fn due(connection: &Connection, now: UnixMillis, most: usize) -> rusqlite::Result<Due<OpenTask>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT r.row_id, m.number, r.state, r.task_id, coalesce(r.submitted_at, r.due_at), r.doubt_since, r.doubt_looks
+         FROM rows r INDEXED BY rows_to_look_at JOIN manifest m USING (row_id)
+         WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at <= ?1 ORDER BY r.due_at LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![now.0, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next()? {
+        let accepted = row.get_ref(2)?.as_str()? == RowState::Accepted.as_str();
+        let open = if accepted {
+            task_of(row.get_ref(3)?.as_str_or_null()?).map(|task_id| (task_id, None, row.get(4)))
+        } else {
+            announced(connection, row.get(0)?)?.map(|(task_id, claim, began_at)| (task_id, Some(claim), Ok(began_at)))
+        };
+        let Some((task_id, claim, submitted_at)) = open else {
+            continue;
+        };
+        due.push(OpenTask {
+            row_id: row.get(0)?,
+            number: row.get(1)?,
+            task_id,
+            claim,
+            submitted_at: UnixMillis(submitted_at?),
+            doubt_since: row.get::<_, Option<i64>>(5)?.map(UnixMillis),
+            doubt_looks: row.get(6)?,
+        });
+    }
+    let next = next_due(
+        connection,
+        "SELECT r.due_at FROM rows r INDEXED BY rows_to_look_at JOIN manifest m USING (row_id)
+         WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at > ?1 ORDER BY r.due_at LIMIT 1",
+        now,
+    )?;
+    Ok(Due { now: due, next })
+}
+
+/// See [`crate::ledger::Tasks::to_save`].
+pub(super) fn to_save(connection: &Connection, now: UnixMillis, most: usize) -> rusqlite::Result<Due<Unsaved>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT r.row_id, m.number, r.id, r.submission ->> 'prompt', r.task_id, r.video_url, r.completed_at
+         FROM rows r INDEXED BY rows_to_save JOIN manifest m USING (row_id)
+         WHERE r.due_at IS NOT NULL AND r.state = 'succeeded' AND r.due_at <= ?1 ORDER BY r.due_at LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![now.0, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut due = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(task_id) = task_of(row.get_ref(4)?.as_str_or_null()?) else {
+            continue;
+        };
+        due.push(Unsaved {
+            row_id: row.get(0)?,
+            number: row.get(1)?,
+            id: row.get(2)?,
+            prompt: row.get::<_, Option<String>>(3)?.unwrap_or_default(),
+            task_id,
+            url: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+            completed_at: UnixMillis(row.get::<_, Option<i64>>(6)?.unwrap_or_default()),
+        });
+    }
+    let next = next_due(
+        connection,
+        "SELECT r.due_at FROM rows r INDEXED BY rows_to_save JOIN manifest m USING (row_id)
+         WHERE r.due_at IS NOT NULL AND r.state = 'succeeded' AND r.due_at > ?1 ORDER BY r.due_at LIMIT 1",
+        now,
+    )?;
+    Ok(Due { now: due, next })
+}
+
+fn next_due(connection: &Connection, sql: &str, now: UnixMillis) -> rusqlite::Result<Option<UnixMillis>> {
+    connection
+        .prepare_cached(sql)?
+        .query_row([now.0], |row| row.get(0).map(UnixMillis))
+        .optional()
+}
+
+/// The last task that a callback named for a request of this row.
+fn announced(connection: &Connection, row_id: i64) -> rusqlite::Result<Option<(TaskId, Claim, i64)>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT attempt_id, token, announced, began_at FROM attempts
+             WHERE row_id = ?1 AND announced IS NOT NULL ORDER BY attempt_id DESC LIMIT 1",
+        )?
+        .query_row([row_id], |row| {
+            let claim = Claim {
+                attempt: AttemptId(row.get(0)?),
+                token: Token(row.get(1)?),
+            };
+            Ok((row.get::<_, String>(2)?, claim, row.get(3)?))
+        })
+        .optional()?;
+    Ok(found.and_then(|(task_id, claim, began_at)| Some((TaskId::new(&task_id)?, claim, began_at))))
+}
+
+fn task_of(text: Option<&str>) -> Option<TaskId> {
+    text.and_then(TaskId::new)
+}
+
+/// See [`crate::ledger::Tasks::announce`].
+pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> rusqlite::Result<Announced> {
+    let Announcement {
+        attempt,
+        token,
+        task_id,
+        at,
+    } = announcement;
+    let found = connection
+        .prepare_cached(
+            "SELECT a.token, r.row_id, r.state, r.task_id, r.due_at, a.announced
+             FROM attempts a JOIN rows r USING (row_id) WHERE a.attempt_id = ?1",
+        )?
+        .query_row([attempt.0], |row| {
+            Ok((
+                Token(row.get(0)?),
+                row.get::<_, i64>(1)?,
+                state_of(row, 2)?,
+                row.get::<_, Option<String>>(3)?,
+                row.get::<_, Option<i64>>(4)?,
+                row.get::<_, Option<String>>(5)?,
+            ))
+        })
+        .optional()?;
+    let Some((secret, row_id, state, own, due_at, before)) = found else {
+        return Ok(Announced::NoSuchRequest);
+    };
+    if !secret.is(token) {
+        return Ok(Announced::NoSuchRequest);
+    }
+    let is_own = own.as_deref() == Some(task_id.as_str());
+    if is_own && state != RowState::Accepted {
+        return Ok(Announced::Known);
+    }
+    // A flood of the same callback writes once.
+    if !is_own && before.as_deref() != Some(task_id.as_str()) {
+        connection
+            .prepare_cached("UPDATE attempts SET announced = ?2 WHERE attempt_id = ?1")?
+            .execute(params![attempt.0, task_id.as_str()])?;
+    }
+    if own.is_some() && !is_own {
+        return Ok(Announced::Extra);
+    }
+    if due_at.is_none_or(|due_at| due_at > at.0) {
+        connection
+            .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
+            .execute(params![row_id, at.0])?;
+    }
+    Ok(Announced::Due)
+}
+
+/// See [`crate::ledger::Tasks::seen`].
+pub(super) fn seen(connection: &Connection, sighting: &Sighting) -> Result<Option<RowState>, StepError> {
+    let Sighting {
+        row_id, task_id, at, ..
+    } = sighting;
+    let (mut state, own): (RowState, Option<String>) = connection
+        .prepare_cached("SELECT state, task_id FROM rows WHERE row_id = ?1")?
+        .query_row([row_id], |row| Ok((state_of(row, 0)?, row.get(1)?)))?;
+    let is_own = own.as_deref() == Some(task_id.as_str());
+    match sighting.claim {
+        Some(attempt) if !is_own => match claim(connection, sighting, attempt, state)? {
+            Some(after) => state = after,
+            None => return Ok(None),
+        },
+        // Somebody else has settled it since: a callback, or an answer that was on its way.
+        _ if !is_own || state != RowState::Accepted => return Ok(None),
+        _ => {}
+    }
+    let look_again = |due_at: &UnixMillis| {
+        connection
+            .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
+            .execute(params![row_id, due_at.0])
+    };
+    match &sighting.seen {
+        Seen::AtWork { due_at } => {
+            connection
+                .prepare_cached("UPDATE rows SET due_at = ?2, doubt_since = NULL, doubt_looks = 0 WHERE row_id = ?1")?
+                .execute(params![row_id, due_at.0])?;
+        }
+        Seen::Nothing { due_at } => drop(look_again(due_at)?),
+        Seen::Doubtful { due_at } => {
+            connection
+                .prepare_cached(
+                    "UPDATE rows SET due_at = ?2, doubt_since = coalesce(doubt_since, ?3), doubt_looks = doubt_looks + 1
+                     WHERE row_id = ?1",
+                )?
+                .execute(params![row_id, due_at.0, at.0])?;
+        }
+        Seen::Succeeded {
+            url,
+            credits,
+            completed_at,
+        } => {
+            state = next(state, Event::Succeeded)?;
+            connection
+                .prepare_cached(
+                    "UPDATE rows SET state = ?2, video_url = ?3, credits = ?4, completed_at = ?5, due_at = ?5,
+                            doubt_since = NULL, doubt_looks = 0, error_code = NULL, error_message = NULL
+                     WHERE row_id = ?1",
+                )?
+                .execute(params![row_id, state.as_str(), url, credits, completed_at.0])?;
+            end_attempt(connection, sighting, state, *credits)?;
+        }
+        Seen::Failed {
+            code,
+            message,
+            credits,
+            completed_at,
+        } => {
+            state = next(state, Event::Failed)?;
+            connection
+                .prepare_cached(
+                    "UPDATE rows SET state = ?2, error_code = ?3, error_message = ?4, credits = ?5, completed_at = ?6,
+                            due_at = NULL, doubt_since = NULL, doubt_looks = 0
+                     WHERE row_id = ?1",
+                )?
+                .execute(params![row_id, state.as_str(), code, message, credits, completed_at.0])?;
+            end_attempt(connection, sighting, state, *credits)?;
+        }
+        Seen::NotOurs => return Ok(None),
+    }
+    Ok(Some(state))
+}
+
+/// Gives a row the task that a callback announced for it, once its record shows that it is ours. `None`: not now, or
+/// not ever, and the row stays as it is.
+fn claim(
+    connection: &Connection,
+    sighting: &Sighting,
+    attempt: AttemptId,
+    state: RowState,
+) -> Result<Option<RowState>, StepError> {
+    let row_id = sighting.row_id;
+    let due_at = match sighting.seen {
+        // Its answer is on the way, and will name the task itself.
+        _ if state == RowState::Sending => Some(sighting.at.0 + WHILE_SENDING_MS),
+        Seen::NotOurs => None,
+        // The record has to be there before it is believed.
+        Seen::Nothing { due_at } | Seen::Doubtful { due_at } => Some(due_at.0),
+        _ => {
+            let Ok(accepted) = next(state, Event::TaskIdFound) else {
+                return Ok(None);
+            };
+            let task_id = sighting.task_id.as_str();
+            connection
+                .prepare_cached(
+                    "UPDATE rows SET state = ?2, task_id = ?3, error_code = NULL, error_message = NULL,
+                            submitted_at = (SELECT began_at FROM attempts WHERE attempt_id = ?4)
+                     WHERE row_id = ?1",
+                )?
+                .execute(params![row_id, accepted.as_str(), task_id, attempt.0])?;
+            connection
+                .prepare_cached(
+                    "UPDATE attempts SET result = 'accepted', task_id = ?2, code = NULL, message = NULL
+                     WHERE attempt_id = ?1",
+                )?
+                .execute(params![attempt.0, task_id])?;
+            return Ok(Some(accepted));
+        }
+    };
+    if due_at.is_none() {
+        connection
+            .prepare_cached("UPDATE attempts SET announced = NULL WHERE attempt_id = ?1")?
+            .execute([attempt.0])?;
+    }
+    connection
+        .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
+        .execute(params![row_id, due_at])?;
+    Ok(None)
+}
+
+fn end_attempt(
+    connection: &Connection,
+    sighting: &Sighting,
+    state: RowState,
+    credits: Option<f64>,
+) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached("UPDATE attempts SET ended = ?3, credits = ?4 WHERE row_id = ?1 AND task_id = ?2")?
+        .execute(params![
+            sighting.row_id,
+            sighting.task_id.as_str(),
+            state.as_str(),
+            credits
+        ])
+}
+
+/// See [`crate::ledger::Tasks::saved`]. Returns how many records changed.
+pub(super) fn saved(connection: &Connection, video: &SavedVideo) -> Result<usize, StepError> {
+    let state = next(RowState::Succeeded, Event::Saved)?;
+    Ok(connection
+        .prepare_cached(
+            "UPDATE rows SET state = ?3, video_file = ?4, video_bytes = ?5, video_sha256 = ?6, due_at = NULL,
+                    error_code = NULL, error_message = NULL
+             WHERE row_id = ?1 AND task_id = ?2 AND state = 'succeeded'",
+        )?
+        .execute(params![
+            video.row_id,
+            video.task_id.as_str(),
+            state.as_str(),
+            video.file,
+            i64::try_from(video.bytes).unwrap_or(i64::MAX),
+            video.sha256,
+        ])?)
+}
+
+/// See [`crate::ledger::Tasks::not_saved`]. Returns how many records changed.
+pub(super) fn not_saved(connection: &Connection, trouble: &NotSaved) -> rusqlite::Result<usize> {
+    connection
+        .prepare_cached(
+            "UPDATE rows SET error_code = ?3, error_message = ?4, due_at = ?5
+             WHERE row_id = ?1 AND task_id = ?2 AND state = 'succeeded'",
+        )?
+        .execute(params![
+            trouble.row_id,
+            trouble.task_id.as_str(),
+            trouble.code,
+            trouble.message,
+            trouble.again_at.map(|at| at.0),
+        ])
+}
+
+fn state_of(row: &Row<'_>, index: usize) -> rusqlite::Result<RowState> {
+    row.get_ref(index)?
+        .as_str()?
+        .parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
+}
+
+/// Why a step could not be carried out.
+#[derive(Debug)]
+pub(super) enum StepError {
+    Sqlite(rusqlite::Error),
+    Ledger(LedgerError),
+}
+
+impl From<rusqlite::Error> for StepError {
+    fn from(error: rusqlite::Error) -> StepError {
+        StepError::Sqlite(error)
+    }
+}
+
+impl From<crate::ledger::state::IllegalMove> for StepError {
+    fn from(error: crate::ledger::state::IllegalMove) -> StepError {
+        StepError::Ledger(error.into())
+    }
+}

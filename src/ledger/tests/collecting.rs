@@ -1,0 +1,381 @@
+//! From an accepted task to a video on disk, and what callbacks can do on the way.
+
+use super::*;
+use crate::ledger::{Announced, Announcement, FIRST_LOOK, NotSaved, SavedVideo, Seen, Sighting, Tasks, Unsaved};
+
+const SOON: UnixMillis = UnixMillis(1_000_000);
+
+fn sighting(row_id: i64, task_id: &TaskId, claim: Option<AttemptId>, seen: Seen) -> Sighting {
+    Sighting {
+        row_id,
+        task_id: task_id.clone(),
+        claim,
+        at: UnixMillis(5_000),
+        seen,
+    }
+}
+
+fn succeeded(at: i64) -> Seen {
+    Seen::Succeeded {
+        url: "https://files.example.org/a.mp4".into(),
+        credits: Some(28.5),
+        completed_at: UnixMillis(at),
+    }
+}
+
+fn failed() -> Seen {
+    Seen::Failed {
+        code: "400".into(),
+        message: "the image could not be fetched".into(),
+        credits: Some(0.0),
+        completed_at: UnixMillis(8_000),
+    }
+}
+
+fn announcement(attempt: AttemptId, task_id: &str) -> Announcement {
+    Announcement {
+        attempt,
+        token: Token([1; 16]),
+        task_id: task(task_id),
+        at: UnixMillis(6_000),
+    }
+}
+
+/// The rows' tasks that are due, by the number of their row.
+async fn due(writer: &Writer, now: UnixMillis) -> Vec<(u32, String)> {
+    let due = writer.due(now, 100).await.unwrap();
+    due.now
+        .iter()
+        .map(|open| (open.number, open.task_id.to_string()))
+        .collect()
+}
+
+/// Sends row `row_id` to `result`, and returns the attempt.
+async fn send(writer: &Writer, row_id: i64, result: AttemptResult) -> AttemptId {
+    let attempt = writer.begin(intent(row_id)).await.unwrap().unwrap();
+    writer.finish(ending(row_id, attempt, result)).await.unwrap();
+    attempt
+}
+
+#[tokio::test]
+async fn a_task_is_looked_at_when_it_is_due_and_its_video_fetched_the_oldest_first() {
+    let batch = Batch::new();
+    batch.import(&[A, B, C]);
+    let (writer, thread) = batch.writer();
+    for (row_id, id) in [(1, "a"), (2, "b"), (3, "c")] {
+        send(&writer, row_id, AttemptResult::Accepted(task(id))).await;
+    }
+    let first_look = UnixMillis(2_000).after(FIRST_LOOK);
+    let early = writer.due(UnixMillis(first_look.0 - 1), 9).await.unwrap();
+    assert_eq!((early.now.len(), early.next), (0, Some(first_look)));
+    assert_eq!(
+        writer.due(first_look, 2).await.unwrap().now.len(),
+        2,
+        "no more than asked for"
+    );
+
+    let later = UnixMillis(60_000);
+    let at_work = Seen::AtWork { due_at: later };
+    let state = writer.seen(sighting(1, &task("a"), None, at_work)).await.unwrap();
+    assert_eq!(state, Some(RowState::Accepted));
+    writer
+        .seen(sighting(2, &task("b"), None, succeeded(9_000)))
+        .await
+        .unwrap();
+    writer
+        .seen(sighting(3, &task("c"), None, succeeded(8_000)))
+        .await
+        .unwrap();
+    let due_then = writer.due(UnixMillis(59_000), 9).await.unwrap();
+    assert_eq!((due_then.now.len(), due_then.next), (0, Some(later)));
+    assert_eq!(due(&writer, later).await, [(1, "a".into())]);
+
+    let to_save = writer.to_save(SOON, 9).await.unwrap();
+    let numbers: Vec<u32> = to_save.now.iter().map(|unsaved: &Unsaved| unsaved.number).collect();
+    assert_eq!((numbers, to_save.next), (vec![3, 2], None));
+    writer
+        .not_saved(NotSaved {
+            row_id: 3,
+            task_id: task("c"),
+            code: "download".into(),
+            message: "the line broke".into(),
+            again_at: Some(UnixMillis(SOON.0 + 5)),
+        })
+        .await
+        .unwrap();
+    writer
+        .saved(SavedVideo {
+            row_id: 2,
+            task_id: task("b"),
+            file: "videos/b.mp4".into(),
+            bytes: 9,
+            sha256: [7; 32],
+        })
+        .await
+        .unwrap();
+    let to_save = writer.to_save(SOON, 9).await.unwrap();
+    assert_eq!((to_save.now.len(), to_save.next), (0, Some(UnixMillis(SOON.0 + 5))));
+    drop(writer);
+    drop(thread.join().unwrap());
+    assert_eq!(
+        batch.states(),
+        [RowState::Accepted, RowState::Saved, RowState::Succeeded]
+    );
+
+    let money = Reader::open(&batch.path).unwrap().money().unwrap();
+    assert_eq!((money.consumed, money.ended, money.at_work), (57.0, 2, 30.0));
+    assert_eq!(Reader::open(&batch.path).unwrap().spent().unwrap(), (87.0, 0));
+
+    let mut store = batch.store();
+    assert_eq!(store.fetch_missing(|file| file == "videos/b.mp4").unwrap(), 0);
+    assert_eq!(store.fetch_missing(|_| false).unwrap(), 1);
+    drop(store);
+    assert_eq!(batch.states()[1], RowState::Succeeded);
+}
+
+#[tokio::test]
+async fn an_end_is_final_and_a_look_at_another_task_changes_nothing() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    let (a, b) = (task("a"), task("b"));
+    let ended = writer.seen(sighting(1, &a, None, failed())).await.unwrap();
+    assert_eq!(ended, Some(RowState::Failed));
+    for (task_id, seen) in [
+        (&a, succeeded(9_000)),
+        (&a, Seen::AtWork { due_at: SOON }),
+        (&b, succeeded(9_000)),
+    ] {
+        assert_eq!(writer.seen(sighting(1, task_id, None, seen)).await.unwrap(), None);
+    }
+    // A row that is not accepted takes no task without a claim.
+    assert_eq!(
+        writer.seen(sighting(2, &b, None, succeeded(9_000))).await.unwrap(),
+        None
+    );
+    drop(writer);
+    drop(thread.join().unwrap());
+    assert_eq!(batch.states(), [RowState::Failed, RowState::Queued]);
+    assert_eq!(
+        Reader::open(&batch.path).unwrap().spent().unwrap(),
+        (0.0, 0),
+        "failed tasks are free"
+    );
+}
+
+#[tokio::test]
+async fn looks_that_bring_no_record_are_counted_until_one_does() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, accepted()).await;
+    let t = task("t");
+    let doubtful = || Seen::Doubtful { due_at: UnixMillis(1) };
+    for _ in 0..2 {
+        writer.seen(sighting(1, &t, None, doubtful())).await.unwrap();
+    }
+    let open = writer.due(SOON, 1).await.unwrap().now.remove(0);
+    assert_eq!((open.doubt_since, open.doubt_looks), (Some(UnixMillis(5_000)), 2));
+    let at_work = Seen::AtWork { due_at: UnixMillis(2) };
+    writer.seen(sighting(1, &t, None, at_work)).await.unwrap();
+    let open = writer.due(SOON, 1).await.unwrap().now.remove(0);
+    assert_eq!((open.doubt_since, open.doubt_looks), (None, 0));
+    drop(writer);
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_callback_makes_its_task_due_and_changes_nothing_else() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    let attempt = send(&writer, 1, accepted()).await;
+    let t = task("t");
+    let later = Seen::AtWork { due_at: SOON };
+    writer.seen(sighting(1, &t, None, later)).await.unwrap();
+    let now = UnixMillis(6_000);
+    assert_eq!(due(&writer, now).await, []);
+
+    let forged = Announcement {
+        token: Token([2; 16]),
+        ..announcement(attempt, "t")
+    };
+    assert_eq!(writer.announce(forged).await.unwrap(), Announced::NoSuchRequest);
+    let stranger = announcement(AttemptId(99), "t");
+    assert_eq!(writer.announce(stranger).await.unwrap(), Announced::NoSuchRequest);
+    assert_eq!(due(&writer, now).await, []);
+
+    for _ in 0..2 {
+        let announced = writer.announce(announcement(attempt, "t")).await.unwrap();
+        assert_eq!(announced, Announced::Due);
+        assert_eq!(due(&writer, now).await, [(1, "t".into())]);
+    }
+    writer.seen(sighting(1, &t, None, succeeded(7_000))).await.unwrap();
+    let late = writer.announce(announcement(attempt, "t")).await.unwrap();
+    assert_eq!(late, Announced::Known);
+    let extra = writer.announce(announcement(attempt, "other")).await.unwrap();
+    assert_eq!(extra, Announced::Extra);
+    assert_eq!(due(&writer, SOON).await, []);
+    drop(writer);
+    drop(thread.join().unwrap());
+    assert_eq!(batch.states(), [RowState::Succeeded]);
+    let attempts = Reader::open(&batch.path).unwrap().attempts(1).unwrap();
+    assert_eq!(attempts[0].announced.as_deref(), Some("other"));
+}
+
+/// In whatever order a callback and the loss of the answer come, the row ends up with its task.
+#[tokio::test]
+async fn a_row_without_an_answer_gets_its_task_from_a_callback_once_its_record_is_there() {
+    for callback_first in [true, false] {
+        let batch = Batch::new();
+        batch.import(&[A]);
+        let (writer, thread) = batch.writer();
+        let attempt = writer.begin(intent(1)).await.unwrap().unwrap();
+        let lost = ending(1, attempt, AttemptResult::Unknown);
+        let call = announcement(attempt, "found");
+        let (claim, found) = (Some(attempt), task("found"));
+        if callback_first {
+            assert_eq!(writer.announce(call).await.unwrap(), Announced::Due);
+            // Its answer may still come.
+            let seen = sighting(1, &found, claim, succeeded(7_000));
+            assert_eq!(writer.seen(seen).await.unwrap(), None);
+            writer.finish(lost).await.unwrap();
+        } else {
+            writer.finish(lost).await.unwrap();
+            assert_eq!(writer.announce(call).await.unwrap(), Announced::Due);
+        }
+        let open = writer.due(SOON, 9).await.unwrap().now.remove(0);
+        assert_eq!(open.claim.map(|claim| claim.attempt), claim);
+        for nothing in [Seen::Nothing { due_at: SOON }, Seen::Doubtful { due_at: SOON }] {
+            assert_eq!(writer.seen(sighting(1, &found, claim, nothing)).await.unwrap(), None);
+        }
+        let seen = sighting(1, &found, claim, succeeded(7_000));
+        assert_eq!(writer.seen(seen).await.unwrap(), Some(RowState::Succeeded));
+        drop(writer);
+        drop(thread.join().unwrap());
+        let attempts = Reader::open(&batch.path).unwrap().attempts(1).unwrap();
+        assert_eq!(attempts[0].result.as_deref(), Some("accepted"));
+        assert_eq!(attempts[0].credits, Some(28.5));
+    }
+}
+
+#[tokio::test]
+async fn an_announced_task_that_is_not_ours_is_forgotten() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    let attempt = send(&writer, 1, AttemptResult::Unknown).await;
+    writer.announce(announcement(attempt, "foreign")).await.unwrap();
+    let seen = sighting(1, &task("foreign"), Some(attempt), Seen::NotOurs);
+    assert_eq!(writer.seen(seen).await.unwrap(), None);
+    assert_eq!(due(&writer, SOON).await, []);
+    drop(writer);
+    drop(thread.join().unwrap());
+    assert_eq!(batch.states(), [RowState::Unknown]);
+}
+
+/// A request answered with an error and taken all the same: the row is not sent again, though it was queued for it.
+#[tokio::test]
+async fn a_queued_row_that_turns_out_to_be_taken_is_not_sent_again() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    let attempt = send(&writer, 1, AttemptResult::Again { counts: true }).await;
+    assert_eq!(writer.queued(0, 9).await.unwrap().len(), 1, "read ahead");
+    writer.announce(announcement(attempt, "ghost")).await.unwrap();
+    let at_work = Seen::AtWork { due_at: SOON };
+    let state = writer
+        .seen(sighting(1, &task("ghost"), Some(attempt), at_work))
+        .await
+        .unwrap();
+    assert_eq!(state, Some(RowState::Accepted));
+    assert_eq!(writer.begin(intent(1)).await.unwrap(), None);
+    drop(writer);
+    drop(thread.join().unwrap());
+    assert_eq!(Reader::open(&batch.path).unwrap().totals().unwrap().requests, 1);
+}
+
+#[tokio::test]
+async fn failed_rows_are_sent_again_by_their_own_word_only_and_the_earlier_task_stays() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    writer.seen(sighting(1, &task("a"), None, failed())).await.unwrap();
+    send(&writer, 2, AttemptResult::Rejected).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    let codes = |codes: &[&str]| Requeue {
+        retry_failed: Some(codes.iter().map(|code| (*code).to_owned()).collect()),
+        ..Requeue::default()
+    };
+    assert_eq!(batch.import_with(&[A, B], codes(&["500"])).requeued, 0);
+    assert_eq!(batch.import_with(&[A, B], codes(&[])).requeued, 1);
+    assert_eq!(batch.states(), [RowState::Queued, RowState::Rejected]);
+    batch.answer_all(accepted()).await;
+    let attempts = Reader::open(&batch.path).unwrap().attempts(1).unwrap();
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(
+        (attempts[0].ended.as_deref(), attempts[0].credits),
+        (Some("failed"), Some(0.0))
+    );
+}
+
+#[tokio::test]
+async fn every_accepted_row_is_due_when_a_collector_starts_and_a_clock_set_back_delays_none() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let (writer, thread) = batch.writer();
+    let attempt = send(&writer, 1, AttemptResult::Unknown).await;
+    assert_eq!(attempt.0, 1);
+    send(&writer, 2, accepted()).await;
+    let far = Seen::AtWork {
+        due_at: UnixMillis(SOON.0 + 86_400_000),
+    };
+    writer.seen(sighting(2, &task("t"), None, far)).await.unwrap();
+    drop(writer);
+    let mut store = thread.join().unwrap();
+    store
+        .settle(1, &Decision::Accept(task("told")), UnixMillis(3_000))
+        .unwrap();
+    store.prepare_collecting(true, SOON).unwrap();
+    drop(store);
+    let (writer, thread) = batch.writer();
+    assert_eq!(due(&writer, SOON).await.len(), 2);
+    drop(writer);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_ledger_of_the_first_format_is_brought_up_to_date_and_nothing_in_it_is_lost() {
+    let batch = Batch::new();
+    let connection = Connection::open(&batch.path).unwrap();
+    connection.execute_batch(include_str!("format-1.sql")).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA application_id = 1212957233; PRAGMA user_version = 1; PRAGMA journal_mode = WAL;
+             INSERT INTO meta VALUES ('realm', 'api');
+             INSERT INTO rows (key, content, submission, state, task_id, submitted_at)
+                 VALUES (x'01', x'02', '{}', 'accepted', 'old', 77);
+             INSERT INTO manifest VALUES (1, 2, 1, '[]', NULL);",
+        )
+        .unwrap();
+    drop(connection);
+    assert!(matches!(Reader::open(&batch.path), Err(LedgerError::Older { .. })));
+    let mut store = batch.store();
+    store.prepare_collecting(false, SOON).unwrap();
+    let due = crate::ledger::collecting::due(&store.connection, SOON, 9).unwrap();
+    assert_eq!(due.now[0].task_id, task("old"));
+
+    // Both ways lead to the same tables.
+    let shape = |connection: &Connection| -> Vec<(String, String)> {
+        let mut statement = connection
+            .prepare("SELECT m.name, c.name || ' ' || c.type FROM sqlite_schema m, pragma_table_info(m.name) c ORDER BY 1, 2")
+            .unwrap();
+        let columns = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        columns.map(Result::unwrap).collect()
+    };
+    let fresh = Batch::new();
+    assert_eq!(shape(&store.connection), shape(&fresh.store().connection));
+}
