@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::job::{Files, Job, Planning, Reporting, Settings};
+use crate::job::{Files, Job, Place, Planning, Reporting};
 use crate::ledger::Reader;
 use crate::manifest::Survey;
 use crate::price::{USD_PER_CREDIT, usd};
@@ -29,18 +29,14 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     planning: Planning,
     #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
     reporting: Reporting,
 }
 
 pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
-    let settings = Settings {
-        files: args.files,
-        planning: args.planning,
-        reporting: args.reporting,
-        ..Settings::default()
-    };
-    let job = Job::load(settings)?;
+    let job = Job::load((args.files, args.planning, args.place, args.reporting).into())?;
     let console = Console::new(&job)?;
     let survey = intake::survey(&job)?;
     let summary = summary_of(&job, &survey, selection);

@@ -57,11 +57,13 @@ pub(super) fn import(store: &mut Store, job: &Job, survey: &Survey) -> Result<Im
 }
 
 fn requeue_of(job: &Job) -> Requeue {
+    let codes = |filter: &CodeFilter| match filter {
+        CodeFilter::All => Vec::new(),
+        CodeFilter::Codes(codes) => codes.clone(),
+    };
     Requeue {
-        retry_rejected: job.retry_rejected.as_ref().map(|filter| match filter {
-            CodeFilter::All => Vec::new(),
-            CodeFilter::Codes(codes) => codes.clone(),
-        }),
+        retry_rejected: job.retry_rejected.as_ref().map(codes),
+        retry_failed: job.retry_failed.as_ref().map(codes),
         resubmit_changed: job.resubmit_changed,
         resubmit_unknown: job.on_unknown == OnUnknown::Resubmit,
     }

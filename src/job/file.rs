@@ -45,21 +45,32 @@ const KEYS: &[Key] = &[
     Key { name: "for", example: "\"2h\"", take: |s, v| v.duration().map(|x| s.planning.run_for = Some(x)) },
     Key { name: "strict", example: "true", take: |s, v| v.switch().map(|x| s.planning.strict = Some(x)) },
     Key { name: "retry_rejected", example: "[422, 500, \"dropped\"]", take: |s, v| v.codes().map(|x| s.planning.retry_rejected = Some(x)) },
+    Key { name: "retry_failed", example: "[500]", take: |s, v| v.codes().map(|x| s.planning.retry_failed = Some(x)) },
     Key { name: "resubmit_changed", example: "true", take: |s, v| v.switch().map(|x| s.planning.resubmit_changed = Some(x)) },
     Key { name: "budget", example: "6000", take: |s, v| v.number().map(|x| s.planning.budget = Some(x)) },
     Key { name: "price", example: "\"6s-768P=30,10s-768P=50\"", take: |s, v| v.parsed(str::parse).map(|x| s.planning.price = Some(x)) },
     Key { name: "callback_url", example: "\"https://hooks.example.org/kie\"", take: |s, v| v.parsed(web_address).map(|x| s.planning.callback_url = Some(x)) },
-    Key { name: "sandbox", example: "true", take: |s, v| v.switch().map(|x| s.planning.sandbox = Some(x)) },
-    Key { name: "base_url", example: "\"https://api.kie.ai\"", take: |s, v| v.parsed(web_address).map(|x| s.planning.base_url = Some(x)) },
+    Key { name: "sandbox", example: "true", take: |s, v| v.switch().map(|x| s.place.sandbox = Some(x)) },
+    Key { name: "base_url", example: "\"https://api.kie.ai\"", take: |s, v| v.parsed(web_address).map(|x| s.place.base_url = Some(x)) },
+    Key { name: "wait", example: "true", take: |s, v| v.switch().map(|x| s.sending.wait = Some(x)) },
+    Key { name: "require_balance", example: "true", take: |s, v| v.switch().map(|x| s.sending.require_balance = Some(x)) },
+    Key { name: "download", example: "\"videos\"", take: |s, v| v.path().map(|x| s.collecting.download = Some(x)) },
+    Key { name: "name", example: "\"{row:05}-{id}.mp4\"", take: |s, v| v.parsed(|text| Ok::<_, String>(text.to_owned())).map(|x| s.collecting.name = Some(x)) },
+    Key { name: "wait_for", example: "\"30m\"", take: |s, v| v.duration().map(|x| s.collecting.wait_for = Some(x)) },
+    Key { name: "poll_rate", example: "\"10/1s\"", take: |s, v| v.parsed(str::parse).map(|x| s.collecting.poll_rate = Some(x)) },
+    Key { name: "downloads", example: "4", take: |s, v| v.whole().map(|x| s.collecting.downloads = Some(x)) },
+    Key { name: "fetch_missing", example: "true", take: |s, v| v.switch().map(|x| s.collecting.fetch_missing = Some(x)) },
+    Key { name: "listen", example: "\"127.0.0.1:8787\"", take: |s, v| v.parsed(str::parse::<std::net::SocketAddr>).map(|x| s.collecting.listen = Some(x)) },
+    Key { name: "public_url", example: "\"https://hooks.example.org/kie\"", take: |s, v| v.parsed(web_address).map(|x| s.collecting.public_url = Some(x)) },
     Key { name: "max_attempts", example: "3", take: |s, v| v.whole().map(|x| s.sending.max_attempts = Some(x)) },
     Key { name: "patience", example: "\"15m\"", take: |s, v| v.duration().map(|x| s.sending.patience = Some(x)) },
     Key { name: "maintenance_pause", example: "\"60s\"", take: |s, v| v.duration().map(|x| s.sending.maintenance_pause = Some(x)) },
     Key { name: "timeout", example: "\"120s\"", take: |s, v| v.duration().map(|x| s.sending.timeout = Some(x)) },
     Key { name: "on_unknown", example: "\"hold\"", take: |s, v| v.word().map(|x| s.sending.on_unknown = Some(x)) },
     Key { name: "keep_going", example: "true", take: |s, v| v.switch().map(|x| s.sending.keep_going = Some(x)) },
-    Key { name: "api_key_file", example: "\"kie-api-key\"", take: |s, v| v.path().map(|x| s.sending.api_key_file = Some(x)) },
+    Key { name: "api_key_file", example: "\"kie-api-key\"", take: |s, v| v.path().map(|x| s.access.api_key_file = Some(x)) },
     Key { name: "reuse_connections", example: "true", take: |s, v| v.switch().map(|x| s.sending.reuse_connections = Some(x)) },
-    Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.sending.ca_file = Some(x)) },
+    Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.access.ca_file = Some(x)) },
 ];
 
 /// Names people give a key they should not write here; compared without `_` and `-`.
@@ -416,8 +427,8 @@ mod tests {
         nightly.toml:2:1: `max_attempts` is given twice
         help: `-` and `_` are the same in a key: keep one of the two
         ");
-        insta::assert_snapshot!(complaint("download = \"out\""), @"
-        nightly.toml:1:1: unknown key `download`
+        insta::assert_snapshot!(complaint("upload = \"out\""), @"
+        nightly.toml:1:1: unknown key `upload`
         help: the keys are the long flags of `hailuo-batch run --help`, with `_` for `-`
         ");
     }

@@ -16,6 +16,9 @@ mod error;
 
 pub use error::{FileProblem, JobError};
 pub use key::{ApiKey, KeyError};
-pub use resolve::{Job, Output};
-pub use settings::{CodeFilter, Files, LogFormat, OnUnknown, Planning, ProgressMode, Reporting, Sending, Settings};
+pub use resolve::{Collect, Job, Output};
+pub use settings::{
+    Access, CodeFilter, Collecting, Files, LogFormat, OnUnknown, Place, Planning, ProgressMode, Reporting, Sending,
+    Settings,
+};
 pub use until::Moment;

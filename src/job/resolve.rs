@@ -1,5 +1,6 @@
 //! From what was given to what a run works with: defaults filled in, rules checked, nothing left open.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use crate::clock::UnixMillis;
 use crate::job::error::JobError;
 use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace};
 use crate::job::origin::{self, Origins, Source};
-use crate::job::settings::{CodeFilter, LogFormat, OnUnknown, ProgressMode, RetryRejected, Settings};
+use crate::job::settings::{CodeFilter, Collecting, LogFormat, OnUnknown, ProgressMode, RetryRejected, Settings};
 use crate::job::until::{Moment, Until};
 use crate::job::{duration, file, paths};
 use crate::price::PriceTable;
@@ -67,6 +68,8 @@ pub struct Job {
     pub on_unknown: OnUnknown,
     /// Which rejected and failed rows to queue again; `None` for none.
     pub retry_rejected: Option<CodeFilter>,
+    /// Which failed rows to queue again; `None` for none.
+    pub retry_failed: Option<CodeFilter>,
     /// Send accepted rows again whose content has changed.
     pub resubmit_changed: bool,
     /// Go on after many equal rejections in a row.
@@ -76,11 +79,39 @@ pub struct Job {
     pub budget: Option<f64>,
     /// What a clip costs.
     pub prices: PriceTable,
+    /// Send nothing if the account holds less than the rows will cost.
+    pub require_balance: bool,
+
+    /// What becomes of tasks once they are accepted.
+    pub collect: Collect,
 
     /// What to say, and how.
     pub output: Output,
     /// Things that are allowed and probably not meant, one sentence each; to be shown before the run.
     pub warnings: Vec<String>,
+}
+
+/// What becomes of tasks once they are accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collect {
+    /// A run stays until its tasks have ended.
+    pub wait: bool,
+    /// Where videos are saved; `None`: nowhere, by `run`, and in [`paths::videos`] by the commands that collect.
+    pub folder: Option<PathBuf>,
+    /// The pattern of their names; `None` for the usual one.
+    pub name: Option<String>,
+    /// How long to wait for tasks that do not end.
+    pub wait_for: Option<Duration>,
+    /// How often to ask for their state.
+    pub poll_rate: Rate,
+    /// Videos to fetch at once.
+    pub downloads: usize,
+    /// Fetch saved videos again whose file is gone.
+    pub fetch_missing: bool,
+    /// Where to receive callbacks.
+    pub listen: Option<SocketAddr>,
+    /// Where the API reaches that place.
+    pub public_url: Option<Url>,
 }
 
 /// What to say, and how.
@@ -132,6 +163,18 @@ pub const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// Nothing has been sent when connecting fails, so giving up is free; lost SYNs are repeated after 1, 3 and 7 s.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The API's older pages name this limit for a key; nothing newer does (its reference, section 3).
+pub const POLL_RATE: Rate = Rate::Limited {
+    requests: NonZeroU32::new(10).expect("ten is not zero"),
+    window: Duration::from_secs(1),
+};
+
+/// Enough to fill a usual line; each takes about a megabyte of memory and two file descriptors.
+pub const DOWNLOADS: u32 = 4;
+
+/// More would only divide the line.
+pub const DOWNLOADS_RANGE: RangeInclusive<u64> = 1..=64;
+
 /// Below a second, pauses and limits of a run are slips of the pen.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -157,7 +200,10 @@ impl Job {
         let Settings {
             files,
             planning,
+            place,
             sending,
+            access,
+            collecting,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -169,13 +215,13 @@ impl Job {
         let inputs = [
             ("the manifest", Some(&manifest)),
             ("the job file", files.job.as_ref()),
-            ("the file with the API key", sending.api_key_file.as_ref()),
-            ("the file with the certificates", sending.ca_file.as_ref()),
+            ("the file with the API key", access.api_key_file.as_ref()),
+            ("the file with the certificates", access.ca_file.as_ref()),
         ];
         paths::keep_apart(origins, &results, &ledger, &inputs)?;
 
-        let sandbox = planning.sandbox.unwrap_or(false);
-        let base_url = base_url(origins, planning.base_url, sandbox)?;
+        let sandbox = place.sandbox.unwrap_or(false);
+        let base_url = base_url(origins, place.base_url, sandbox)?;
         let reaches_kie = !sandbox && is_kie(&base_url);
         let rate = rate(origins, planning.rate, reaches_kie, &base_url)?;
         let burst = burst(origins, planning.burst, rate)?;
@@ -229,10 +275,10 @@ impl Job {
             key_place: KeyPlace {
                 file_wins: origins.source("api_key_file") == Some(&Source::Flag),
                 named_by: origins.name("api_key_file"),
-                file: sending.api_key_file,
+                file: access.api_key_file,
             },
             reuse_connections: sending.reuse_connections.unwrap_or(false),
-            ca_file: sending.ca_file,
+            ca_file: access.ca_file,
             rate,
             burst,
             concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
@@ -257,6 +303,7 @@ impl Job {
             connect_timeout: connect_timeout(timeout),
             on_unknown: sending.on_unknown.unwrap_or_default(),
             retry_rejected: planning.retry_rejected.and_then(|RetryRejected(filter)| filter),
+            retry_failed: planning.retry_failed.and_then(|RetryRejected(filter)| filter),
             resubmit_changed: planning.resubmit_changed.unwrap_or(false),
             keep_going: sending.keep_going.unwrap_or(false),
             budget: budget(origins, planning.budget)?,
@@ -264,6 +311,8 @@ impl Job {
                 Some(own) => PriceTable::published().with(own),
                 None => PriceTable::published(),
             },
+            require_balance: sending.require_balance.unwrap_or(false),
+            collect: collect(origins, collecting, sending.wait)?,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -280,6 +329,31 @@ impl Job {
     pub fn api_key(&self) -> Result<(ApiKey, Option<String>), JobError> {
         Ok(self.key_place.read(std::env::var_os(KEY_VARIABLE))?)
     }
+}
+
+fn collect(origins: &Origins, given: Collecting, wait: Option<bool>) -> Result<Collect, JobError> {
+    let downloads = within(origins, "downloads", given.downloads, DOWNLOADS, DOWNLOADS_RANGE)?;
+    if wait == Some(false) && given.download.is_some() && origins.source("wait") == origins.source("download") {
+        return Err(JobError::setting(
+            format!(
+                "{} and {} contradict each other: videos can only be fetched when their tasks have ended",
+                origins.name("wait"),
+                origins.name("download")
+            ),
+            "leave one of them out; `hailuo-batch collect` fetches the videos later",
+        ));
+    }
+    Ok(Collect {
+        wait: wait.unwrap_or(given.download.is_some()),
+        folder: given.download.filter(|_| wait != Some(false)),
+        name: given.name,
+        wait_for: given.wait_for,
+        poll_rate: given.poll_rate.unwrap_or(POLL_RATE),
+        downloads: usize::try_from(downloads).unwrap_or(usize::MAX),
+        fetch_missing: given.fetch_missing.unwrap_or(false),
+        listen: given.listen,
+        public_url: given.public_url,
+    })
 }
 
 fn base_url(origins: &Origins, given: Option<Url>, sandbox: bool) -> Result<Url, JobError> {
@@ -587,6 +661,7 @@ mod tests {
             connect_timeout: 10s,
             on_unknown: Hold,
             retry_rejected: None,
+            retry_failed: None,
             resubmit_changed: false,
             keep_going: false,
             budget: None,
@@ -609,6 +684,21 @@ mod tests {
                     ),
                 ],
                 overridden: false,
+            },
+            require_balance: false,
+            collect: Collect {
+                wait: false,
+                folder: None,
+                name: None,
+                wait_for: None,
+                poll_rate: Limited {
+                    requests: 10,
+                    window: 1s,
+                },
+                downloads: 4,
+                fetch_missing: false,
+                listen: None,
+                public_url: None,
             },
             output: Output {
                 json: false,

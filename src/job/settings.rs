@@ -8,6 +8,7 @@
     reason = "the doc comments are the help text, where `<…>` would be shown"
 )]
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::rate::Rate;
 const FILES: &str = "Input and output";
 const PACE: &str = "Pace and limits";
 const RETRIES: &str = "Retries and unknown rows";
+const COLLECTING: &str = "Waiting and downloads";
 const MONEY: &str = "Money";
 const API: &str = "API";
 const OUTPUT: &str = "Output";
@@ -37,9 +39,18 @@ pub struct Settings {
     /// What a run would do.
     #[command(flatten)]
     pub planning: Planning,
-    /// How a run talks to the API.
+    /// Which API.
+    #[command(flatten)]
+    pub place: Place,
+    /// How a run sends.
     #[command(flatten)]
     pub sending: Sending,
+    /// What it takes to talk to the API.
+    #[command(flatten)]
+    pub access: Access,
+    /// What becomes of tasks.
+    #[command(flatten)]
+    pub collecting: Collecting,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -156,6 +167,16 @@ pub struct Planning {
     )]
     pub retry_rejected: Option<RetryRejected>,
 
+    /// Queue failed rows again, all or those with these error codes.
+    ///
+    /// Their tasks ended without a video. Each is a new task, with a cost of its own; the earlier one stays in the ledger. Default: no.
+    /// Example: --retry-failed=500
+    #[arg(
+        long, value_name = "CODES", num_args = 0..=1, require_equals = true, default_missing_value = "all",
+        env = "HAILUO_BATCH_RETRY_FAILED", hide_env = true, help_heading = RETRIES
+    )]
+    pub retry_failed: Option<RetryRejected>,
+
     /// Send accepted rows again whose content has changed under the same `id`.
     ///
     /// They are paid for again. Default: no; they are reported. Example: --resubmit-changed
@@ -191,29 +212,29 @@ pub struct Planning {
         env = "HAILUO_BATCH_CALLBACK_URL", hide_env = true, help_heading = API
     )]
     pub callback_url: Option<Url>,
-
-    /// Run against an embedded stand-in for the API.
-    ///
-    /// Needs no key and no network, and costs nothing. Default: no. Example: --sandbox
-    #[arg(
-        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
-        value_parser = yes_or_no, env = "HAILUO_BATCH_SANDBOX", hide_env = true, help_heading = API
-    )]
-    pub sandbox: Option<bool>,
-
-    /// Send requests to the API at URL.
-    ///
-    /// Also from KIE_BASE_URL. Plain http only to this machine. Default: https://api.kie.ai
-    /// Example: --base-url http://127.0.0.1:8080
-    #[arg(
-        long, value_name = "URL", value_parser = web_address, env = "KIE_BASE_URL", hide_env = true, help_heading = API
-    )]
-    pub base_url: Option<Url>,
 }
 
 /// What only a run that sends needs.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Sending {
+    /// Stay until the tasks have ended.
+    ///
+    /// Default: no, unless --download is given; `collect` does it later. Example: --wait
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_WAIT", hide_env = true, help_heading = COLLECTING
+    )]
+    pub wait: Option<bool>,
+
+    /// Send nothing if the account holds fewer credits than the rows will cost.
+    ///
+    /// The run halts before its first request. Default: no; it only warns. Example: --require-balance
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_REQUIRE_BALANCE", hide_env = true, help_heading = MONEY
+    )]
+    pub require_balance: Option<bool>,
+
     /// Try a row at most N times when the API answers with a passing trouble of its own.
     ///
     /// Pauses for the rate limit and for maintenance do not count. From 1 to 100. Default: 3. Example: --max-attempts 5
@@ -268,13 +289,6 @@ pub struct Sending {
     )]
     pub keep_going: Option<bool>,
 
-    /// Read the API key from FILE.
-    ///
-    /// The file holds the key and nothing else. Default: the environment variable KIE_API_KEY.
-    /// Example: --api-key-file ~/.config/kie-api-key
-    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_API_KEY_FILE", hide_env = true, help_heading = API)]
-    pub api_key_file: Option<PathBuf>,
-
     /// Send several submissions over one connection.
     ///
     /// Faster for high limits; a connection that the server closes can then leave a row unknown. Default: no.
@@ -284,12 +298,117 @@ pub struct Sending {
         value_parser = yes_or_no, env = "HAILUO_BATCH_REUSE_CONNECTIONS", hide_env = true, help_heading = API
     )]
     pub reuse_connections: Option<bool>,
+}
+
+/// Which API.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Place {
+    /// Run against an embedded stand-in for the API.
+    ///
+    /// Needs no key and no network, and costs nothing. Default: no. Example: --sandbox
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_SANDBOX", hide_env = true, help_heading = API
+    )]
+    pub sandbox: Option<bool>,
+
+    /// Send requests to the API at URL.
+    ///
+    /// Also from KIE_BASE_URL. Plain http only to this machine. Default: https://api.kie.ai
+    /// Example: --base-url http://127.0.0.1:8080
+    #[arg(
+        long, value_name = "URL", value_parser = web_address, env = "KIE_BASE_URL", hide_env = true, help_heading = API
+    )]
+    pub base_url: Option<Url>,
+}
+
+/// What it takes to talk to the API.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Access {
+    /// Read the API key from FILE.
+    ///
+    /// The file holds the key and nothing else. Default: the environment variable KIE_API_KEY.
+    /// Example: --api-key-file ~/.config/kie-api-key
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_API_KEY_FILE", hide_env = true, help_heading = API)]
+    pub api_key_file: Option<PathBuf>,
 
     /// Trust the certificates in FILE as well as the system's.
     ///
     /// PEM, for a network whose proxy signs its own certificates. Default: none. Example: --ca-file company.pem
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_CA_FILE", hide_env = true, help_heading = API)]
     pub ca_file: Option<PathBuf>,
+}
+
+/// What becomes of tasks once they are accepted.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Collecting {
+    /// Save the videos in folder DIR.
+    ///
+    /// It is made if need be. A video is fetched once; a file that was broken off is gone on with. The API keeps videos
+    /// for 14 days. `run` stays until the tasks have ended then. Default: none; for `collect` STEM.videos beside the
+    /// manifest. Example: --download videos
+    #[arg(long, value_name = "DIR", env = "HAILUO_BATCH_DOWNLOAD", hide_env = true, help_heading = COLLECTING)]
+    pub download: Option<PathBuf>,
+
+    /// Name videos by this pattern.
+    ///
+    /// Fields: {row} (place in the manifest; {row:05} fills up with zeros), {id}, {task} and {prompt}. Characters that
+    /// a file name cannot have become `_`; a name that is taken gets a number. Default: {row:05}-{id}.mp4
+    /// Example: --name '{id}.mp4'
+    #[arg(long, value_name = "PATTERN", env = "HAILUO_BATCH_NAME", hide_env = true, help_heading = COLLECTING)]
+    pub name: Option<String>,
+
+    /// Wait for tasks no longer than DURATION.
+    ///
+    /// Those that have not ended by then stay accepted, and `collect` looks at them again. Default: until they end.
+    /// Example: --wait-for 30m
+    #[arg(
+        long, value_name = "DURATION", value_parser = duration::parse,
+        env = "HAILUO_BATCH_WAIT_FOR", hide_env = true, help_heading = COLLECTING
+    )]
+    pub wait_for: Option<Duration>,
+
+    /// Ask for the state of tasks at most N times in any window of DURATION.
+    ///
+    /// It takes nothing from --rate. Default: 10/1s. Example: --poll-rate 5/1s
+    #[arg(long, value_name = "N/DURATION", env = "HAILUO_BATCH_POLL_RATE", hide_env = true, help_heading = COLLECTING)]
+    pub poll_rate: Option<Rate>,
+
+    /// Fetch up to N videos at once.
+    ///
+    /// From 1 to 64. Default: 4. Example: --downloads 8
+    #[arg(
+        long, value_name = "N", value_parser = whole::<u32>,
+        env = "HAILUO_BATCH_DOWNLOADS", hide_env = true, help_heading = COLLECTING
+    )]
+    pub downloads: Option<u32>,
+
+    /// Fetch saved videos again that are no longer where they were saved.
+    ///
+    /// Default: no; a video that was saved once is yours to move. Example: --fetch-missing
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_FETCH_MISSING", hide_env = true, help_heading = COLLECTING
+    )]
+    pub fetch_missing: Option<bool>,
+
+    /// Receive the API's callbacks on ADDR.
+    ///
+    /// An address of this machine and a port; the API must reach it under --public-url. Tasks are then looked at when
+    /// their callback comes, and now and then anyway. Default: none; for `serve` 127.0.0.1:8787.
+    /// Example: --listen 0.0.0.0:8787
+    #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = COLLECTING)]
+    pub listen: Option<SocketAddr>,
+
+    /// Have the API send its callbacks to URL, which leads to --listen.
+    ///
+    /// Each row's callBackUrl is this URL with a token of the row's own. Default: none.
+    /// Example: --public-url https://hooks.example.org/kie
+    #[arg(
+        long, value_name = "URL", value_parser = web_address,
+        env = "HAILUO_BATCH_PUBLIC_URL", hide_env = true, help_heading = COLLECTING
+    )]
+    pub public_url: Option<Url>,
 }
 
 /// What a command says, and how.
@@ -467,7 +586,10 @@ impl Settings {
         Settings {
             files: self.files.merge(lower.files),
             planning: self.planning.merge(lower.planning),
+            place: self.place.merge(lower.place),
             sending: self.sending.merge(lower.sending),
+            access: self.access.merge(lower.access),
+            collecting: self.collecting.merge(lower.collecting),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -483,8 +605,8 @@ impl Planning {
     fn merge(self, lower: Planning) -> Planning {
         each_or!(Planning {
             self, lower;
-            rate, burst, concurrency, limit, until, run_for, strict, retry_rejected, resubmit_changed, budget, price,
-            callback_url, sandbox, base_url,
+            rate, burst, concurrency, limit, until, run_for, strict, retry_rejected, retry_failed, resubmit_changed, budget,
+            price, callback_url,
         })
     }
 }
@@ -493,8 +615,29 @@ impl Sending {
     fn merge(self, lower: Sending) -> Sending {
         each_or!(Sending {
             self, lower;
-            max_attempts, patience, maintenance_pause, timeout, on_unknown, keep_going, api_key_file, reuse_connections,
-            ca_file,
+            wait, require_balance, max_attempts, patience, maintenance_pause, timeout, on_unknown, keep_going,
+            reuse_connections,
+        })
+    }
+}
+
+impl Place {
+    fn merge(self, lower: Place) -> Place {
+        each_or!(Place { self, lower; sandbox, base_url })
+    }
+}
+
+impl Access {
+    fn merge(self, lower: Access) -> Access {
+        each_or!(Access { self, lower; api_key_file, ca_file })
+    }
+}
+
+impl Collecting {
+    fn merge(self, lower: Collecting) -> Collecting {
+        each_or!(Collecting {
+            self, lower;
+            download, name, wait_for, poll_rate, downloads, fetch_missing, listen, public_url,
         })
     }
 }
@@ -516,11 +659,26 @@ impl From<(Files, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Planning, Reporting)> for Settings {
-    fn from((files, planning, reporting): (Files, Planning, Reporting)) -> Settings {
+impl From<(Files, Planning, Place, Reporting)> for Settings {
+    fn from((files, planning, place, reporting): (Files, Planning, Place, Reporting)) -> Settings {
         Settings {
             files,
             planning,
+            place,
+            reporting,
+            ..Settings::default()
+        }
+    }
+}
+
+impl From<(Files, Place, Access, Collecting, Reporting)> for Settings {
+    fn from(parts: (Files, Place, Access, Collecting, Reporting)) -> Settings {
+        let (files, place, access, collecting, reporting) = parts;
+        Settings {
+            files,
+            place,
+            access,
+            collecting,
             reporting,
             ..Settings::default()
         }
@@ -620,6 +778,8 @@ mod tests {
             ("patience", written(resolve::PATIENCE)),
             ("maintenance_pause", written(resolve::MAINTENANCE_PAUSE)),
             ("timeout", written(resolve::TIMEOUT)),
+            ("poll_rate", resolve::POLL_RATE.to_string()),
+            ("downloads", resolve::DOWNLOADS.to_string()),
             ("base_url", resolve::BASE_URL.to_owned()),
             ("price", format!("the published prices ({})", published.join(","))),
         ] {
@@ -659,6 +819,7 @@ mod tests {
         Retries and unknown rows:
               --retry-rejected[=<CODES>]      Queue rejected and failed rows again, all or those with these
                                               error codes
+              --retry-failed[=<CODES>]        Queue failed rows again, all or those with these error codes
               --resubmit-changed[=<yes|no>]   Send accepted rows again whose content has changed under the
                                               same `id`
               --max-attempts <N>              Try a row at most N times when the API answers with a passing
@@ -672,16 +833,30 @@ mod tests {
               --keep-going[=<yes|no>]         Go on when ten rows in a row are rejected for the same reason
 
         Money:
-              --budget <CREDITS>  Stop before the batch has cost more than CREDITS
-              --price <CREDITS>   Reckon with these prices, in credits for a video
+              --budget <CREDITS>            Stop before the batch has cost more than CREDITS
+              --price <CREDITS>             Reckon with these prices, in credits for a video
+              --require-balance[=<yes|no>]  Send nothing if the account holds fewer credits than the rows
+                                            will cost
 
         API:
               --callback-url <URL>            Have the API call URL when a task ends
               --sandbox[=<yes|no>]            Run against an embedded stand-in for the API
               --base-url <URL>                Send requests to the API at URL
-              --api-key-file <FILE>           Read the API key from FILE
               --reuse-connections[=<yes|no>]  Send several submissions over one connection
+              --api-key-file <FILE>           Read the API key from FILE
               --ca-file <FILE>                Trust the certificates in FILE as well as the system's
+
+        Waiting and downloads:
+              --wait[=<yes|no>]           Stay until the tasks have ended
+              --download <DIR>            Save the videos in folder DIR
+              --name <PATTERN>            Name videos by this pattern
+              --wait-for <DURATION>       Wait for tasks no longer than DURATION
+              --poll-rate <N/DURATION>    Ask for the state of tasks at most N times in any window of
+                                          DURATION
+              --downloads <N>             Fetch up to N videos at once
+              --fetch-missing[=<yes|no>]  Fetch saved videos again that are no longer where they were saved
+              --listen <ADDR>             Receive the API's callbacks on ADDR
+              --public-url <URL>          Have the API send its callbacks to URL, which leads to --listen
 
         Output:
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
@@ -717,8 +892,10 @@ mod tests {
         let Settings {
             files,
             planning,
+            place,
             sending,
             reporting,
+            ..
         } = run.settings;
         assert_eq!(files.manifest, Some("clips.csv".into()));
         assert_eq!(
@@ -727,7 +904,7 @@ mod tests {
         );
         assert_eq!(planning.rate, Some("10/10s".parse().unwrap()));
         assert_eq!(planning.run_for, Some(Duration::from_secs(7200)));
-        assert_eq!((planning.sandbox, planning.strict), (Some(true), Some(false)));
+        assert_eq!((place.sandbox, planning.strict), (Some(true), Some(false)));
         assert_eq!(planning.retry_rejected, Some(RetryRejected(Some(CodeFilter::All))));
         assert_eq!(sending.on_unknown, Some(OnUnknown::Resubmit));
         assert_eq!(sending.timeout, None);
