@@ -4,6 +4,7 @@
 //! means is decided in one place, [`outcome::outcome_of`], from the texts in `texts.rs`. Imports leaf types only.
 
 pub mod client;
+mod envelope;
 pub mod outcome;
 pub mod request;
 pub mod retry_after;
