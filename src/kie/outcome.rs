@@ -136,6 +136,8 @@ pub enum Remedy {
     Proxy,
     /// The server's certificate is not one to be trusted.
     Certificate,
+    /// 404 and 405 to an upload: nobody takes files there.
+    UploadUrl,
 }
 
 impl Remedy {
@@ -150,6 +152,7 @@ impl Remedy {
             Remedy::BaseUrl => "the server redirects: the base URL is wrong",
             Remedy::Proxy => "the proxy wants a login",
             Remedy::Certificate => "the server's certificate is not trusted",
+            Remedy::UploadUrl => "the server takes no uploads: the upload URL is wrong",
         }
     }
 }
