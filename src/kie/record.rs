@@ -309,3 +309,6 @@ impl TaskRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
