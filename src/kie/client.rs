@@ -16,7 +16,7 @@ use url::Url;
 use crate::escape;
 use crate::kie::outcome::{Answer, Lost, Remedy, Reply};
 use crate::kie::retry_after::retry_after;
-use crate::kie::{Api, CreateTask};
+use crate::kie::{Api, CreateTask, Discreet};
 
 /// Name and version, sent with each request: Cloudflare refuses requests without a User-Agent (403, `1010`).
 pub const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -153,11 +153,13 @@ impl Client {
     }
 }
 
-impl Api for Client {
+impl Discreet for Client {
     fn without_secrets(&self, text: String) -> String {
         escape::without_secret(&text, &self.key).into_owned()
     }
+}
 
+impl Api for Client {
     async fn create_task(&self, request: CreateTask<'_>) -> Answer {
         match self.send(request.to_json()).await {
             Ok(answer) => answer,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
+use crate::kie::envelope::{Envelope, cut, excerpt};
 use crate::kie::texts::{Meaning, meaning_of};
 use crate::row::TaskId;
 
@@ -136,6 +136,8 @@ pub enum Remedy {
     Proxy,
     /// The server's certificate is not one to be trusted.
     Certificate,
+    /// 404 and 405 to an upload: nobody takes files there.
+    UploadUrl,
 }
 
 impl Remedy {
@@ -150,12 +152,10 @@ impl Remedy {
             Remedy::BaseUrl => "the server redirects: the base URL is wrong",
             Remedy::Proxy => "the proxy wants a login",
             Remedy::Certificate => "the server's certificate is not trusted",
+            Remedy::UploadUrl => "the server takes no uploads: the upload URL is wrong",
         }
     }
 }
-
-/// Longest server text we keep, in characters: enough for any message of the API, not for a page of HTML.
-const MESSAGE_CHARACTERS: usize = 500;
 
 /// What `answer` means. A JSON object with a `code` is the answer, whatever the HTTP status; else the status; a 2xx
 /// without a readable envelope is unknown.
@@ -186,13 +186,13 @@ pub fn outcome_of(answer: &Answer) -> Outcome {
 }
 
 /// The API itself answered.
-fn of_envelope(envelope: &Envelope, body: &[u8]) -> Outcome {
+fn of_envelope(envelope: &Envelope<'_>, body: &[u8]) -> Outcome {
     let code = envelope.code;
     let text = envelope.text.as_str();
     let meaning = meaning_of(text);
     let (verdict, effect) = match (code, meaning) {
-        (200, _) => match &envelope.task_id {
-            Some(task_id) => return outcome(Verdict::Accepted(task_id.clone()), Effect::None, "", ""),
+        (200, _) => match task_id_in(envelope) {
+            Some(task_id) => return outcome(Verdict::Accepted(task_id), Effect::None, "", ""),
             None => {
                 let said = format!("code 200 without a usable task id: {}", excerpt(body));
                 return outcome(Verdict::Unknown, Effect::Trouble, "bad_reply", &said);
@@ -262,79 +262,20 @@ fn outcome(verdict: Verdict, effect: Effect, code: &str, message: &str) -> Outco
     }
 }
 
-/// The API's envelope, as far as it decides anything.
-struct Envelope {
-    code: i64,
-    text: String,
-    task_id: Option<TaskId>,
-}
-
-impl Envelope {
-    /// `None` unless the body is one JSON object with a whole-number `code` (or a string of digits).
-    fn read(body: &[u8]) -> Option<Envelope> {
-        #[derive(Deserialize)]
-        struct Wire<'a> {
-            #[serde(borrow)]
-            code: &'a RawValue,
-            #[serde(borrow)]
-            msg: Option<&'a RawValue>,
-            // Older pages of the vendor print `message`.
-            #[serde(borrow)]
-            message: Option<&'a RawValue>,
-            #[serde(borrow)]
-            data: Option<&'a RawValue>,
-        }
-        #[derive(Deserialize)]
-        struct Data {
-            #[serde(rename = "taskId")]
-            task_id: String,
-        }
-        let wire: Wire = serde_json::from_slice(body).ok()?;
-        let code = wire.code.get().trim_matches('"').parse().ok()?;
-        let text = |raw: Option<&RawValue>| {
-            raw.map(RawValue::get).filter(|json| *json != "null").map(|json| {
-                // A text that is not a string is still shown, as the JSON it came as.
-                serde_json::from_str::<String>(json).unwrap_or_else(|_| json.to_owned())
-            })
-        };
-        let task_id = wire
-            .data
-            .and_then(|data| serde_json::from_str::<Data>(data.get()).ok())
-            .and_then(|data| TaskId::new(&data.task_id));
-        Some(Envelope {
-            code,
-            text: text(wire.msg).or_else(|| text(wire.message)).unwrap_or_default(),
-            task_id,
-        })
+/// The id that createTask gives a task.
+fn task_id_in(envelope: &Envelope<'_>) -> Option<TaskId> {
+    #[derive(Deserialize)]
+    struct Created {
+        #[serde(rename = "taskId")]
+        task_id: String,
     }
-}
-
-/// The head of a body on one line, for a message; of a page of HTML only its title.
-fn excerpt(body: &[u8]) -> String {
-    let head = &body[..body.len().min(4 * MESSAGE_CHARACTERS)];
-    let text = String::from_utf8_lossy(head);
-    let text = title_of(&text).unwrap_or(&text);
-    cut(&text.split_whitespace().collect::<Vec<_>>().join(" "))
-}
-
-fn title_of(page: &str) -> Option<&str> {
-    // Only ASCII letters change, so that places in one are places in the other.
-    let lower = page.to_ascii_lowercase();
-    let start = lower.find("<title>")? + "<title>".len();
-    let end = start + lower[start..].find("</title>")?;
-    Some(page[start..end].trim()).filter(|title| !title.is_empty())
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(MESSAGE_CHARACTERS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    TaskId::new(&envelope.data::<Created>()?.task_id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kie::envelope::MESSAGE_CHARACTERS;
     use Effect::{Halt, Maintenance, RateLimited, Trouble};
     use Verdict::{Again, Back, Rejected, Unknown};
 

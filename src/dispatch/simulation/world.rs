@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::dispatch::simulation::disk::{Disk, row_of};
 use crate::dispatch::simulation::{MAX_ATTEMPTS, Story};
-use crate::kie::{Answer, Api, CreateTask, Lost, Reply};
+use crate::kie::{Answer, Api, CreateTask, Discreet, Lost, Reply};
 use crate::row::RowState;
 
 /// The client's time-out; shorter than in life, so that hangs are cheap.
@@ -300,11 +300,13 @@ impl World {
     }
 }
 
-impl Api for World {
+impl Discreet for World {
     fn without_secrets(&self, text: String) -> String {
         text
     }
+}
 
+impl Api for World {
     async fn create_task(&self, request: CreateTask<'_>) -> Answer {
         let row = row_of(request.submission);
         if !self.disk.has_intent(row) {
