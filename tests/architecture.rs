@@ -17,13 +17,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("kie", &[]),
     ("ledger", &[]),
     ("dispatch", &["job", "kie", "ledger"]),
+    ("collect", &["job", "kie", "ledger"]),
     ("results", &[]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
     (
         "cli",
         &[
-            "job", "manifest", "kie", "ledger", "dispatch", "results", "view", "sandbox",
+            "job", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
         ],
     ),
 ];
