@@ -10,6 +10,7 @@
 //! Modules side by side do not know each other: they meet in [`cli`].
 
 // Leaf types: values without I/O, shared by every layer.
+pub mod address;
 pub mod clock;
 pub mod escape;
 pub mod pace;
