@@ -112,7 +112,8 @@ fn looks_like_formula(cell: &str) -> bool {
         .starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
-fn drives_terminal(character: char) -> bool {
+/// Whether a character does something to the terminal that shows it, or reorders what stands around it.
+pub(crate) fn drives_terminal(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

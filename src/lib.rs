@@ -4,14 +4,16 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { dispatch  results  view  sandbox } → { manifest  kie  ledger } → leaf types
+//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
 
 // Leaf types: values without I/O, shared by every layer.
+pub mod address;
 pub mod clock;
 pub mod escape;
+pub mod pace;
 pub mod price;
 pub mod rate;
 pub mod row;
@@ -24,6 +26,7 @@ pub mod ledger;
 pub mod manifest;
 
 // The work.
+pub mod collect;
 pub mod dispatch;
 pub mod results;
 pub mod sandbox;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Values without I/O: every layer may use them, and they use only each other.
-const LEAVES: &[&str] = &["clock", "escape", "price", "rate", "row"];
+const LEAVES: &[&str] = &["address", "clock", "escape", "pace", "price", "rate", "row"];
 
 /// What each module may import beside itself and the leaves. `cli` joins them all, and nothing imports `cli`.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -17,13 +17,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("kie", &[]),
     ("ledger", &[]),
     ("dispatch", &["job", "kie", "ledger"]),
+    ("collect", &["job", "kie", "ledger"]),
     ("results", &[]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
     (
         "cli",
         &[
-            "job", "manifest", "kie", "ledger", "dispatch", "results", "view", "sandbox",
+            "job", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
         ],
     ),
 ];

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::UnixMillis;
-use crate::dispatch::pace::Pace;
 use crate::dispatch::slots::Slots;
 use crate::ledger::LastAttempt;
+use crate::pace::Pace;
 use crate::rate::Rate;
 
 /// Pace and slots; neither when the limit is off.

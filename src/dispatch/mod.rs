@@ -10,7 +10,6 @@ mod config;
 mod gate;
 mod halt;
 mod limiter;
-mod pace;
 mod retry;
 mod run;
 #[cfg(test)]

@@ -4,10 +4,11 @@
 //! an allocation per row; a property test holds the two together.
 
 use std::borrow::Cow;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use crate::address;
 use crate::escape;
 use crate::manifest::Rule;
 
@@ -82,8 +83,8 @@ fn judge(text: &str) -> Option<Rule> {
     }
     let private = match url.host()? {
         Host::Domain(name) => is_private_name(name),
-        Host::Ipv4(address) => is_private_v4(address),
-        Host::Ipv6(address) => is_private_v6(address),
+        Host::Ipv4(address) => !address::is_public(IpAddr::V4(address)),
+        Host::Ipv6(address) => !address::is_public(IpAddr::V6(address)),
     };
     private.then_some(Rule::UnreachableHost)
 }
@@ -151,37 +152,6 @@ fn is_private_domain(name: &str, last: &str) -> bool {
         last,
         "local" | "localhost" | "internal" | "localdomain" | "lan" | "intranet" | "home" | "corp" | "test" | "invalid"
     ) || (last == "arpa" && name.ends_with(".home.arpa"))
-}
-
-/// What IANA's registry of special-purpose addresses does not call globally reachable, and multicast.
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_documentation()
-        || address.is_multicast()
-        || a == 0
-        || a >= 240
-        || (a == 100 && b & 0xc0 == 64)
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 198 && b & 0xfe == 18)
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let embedded = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match segments {
-        // Mapped (`::ffff:127.0.0.1`), compatible (`::127.0.0.1`, `::1`, `::`) and translated (`64:ff9b::127.0.0.1`).
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            is_private_v4(embedded(high, low))
-        }
-        // 6to4.
-        [0x2002, high, low, ..] => is_private_v4(embedded(high, low)),
-        // Everything in use is in 2000::/3; 2001:db8::/32 is for documentation.
-        [0x2001, 0xdb8, ..] => true,
-        [first, ..] => first & 0xe000 != 0x2000,
-    }
 }
 
 /// An address as messages show it: cut, made harmless, and without whatever may be a password.

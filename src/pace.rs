@@ -1,4 +1,6 @@
-//! The limiter's even stream: a token bucket of burst 1 that gives a token every [`SPACING`] windows / requests.
+//! An even stream of requests: a token bucket that gives a token every [`SPACING`] windows / requests.
+//!
+//! Submitting and polling each have one of their own, since the API counts them apart.
 //!
 //! An even stream is the only shape that fixed, sliding, leaky and counting windows all accept; the 5 % buys half a
 //! second of arrival jitter at 20 per 10 s (simulated: at 525 ms never more than 20 arrivals per window up to 500 ms of
@@ -41,9 +43,9 @@ impl Clock for TokioClock {
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, TokioClock, NoOpMiddleware<std::time::Instant>>;
 
-/// Gives out tokens.
+/// Gives out tokens: one may leave now, or it says when. Time is tokio's, so tests can pause it.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     bucket: Bucket,
     burst: NonZeroU32,
     /// The configured spacing: it never gets narrower than this.
@@ -56,8 +58,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The pace for `requests` per `window`. `last` is when the last request of an earlier run left.
-    pub(super) fn new(requests: NonZeroU32, window: Duration, burst: NonZeroU32, last: Option<Instant>) -> Pace {
+    /// The pace for `requests` per `window`, of which `burst` may leave at once after a rest (1 for an even stream).
+    /// `last` is when the last request of an earlier run left: the first token keeps its distance to it.
+    pub fn new(requests: NonZeroU32, window: Duration, burst: NonZeroU32, last: Option<Instant>) -> Pace {
         let base = (window / requests.get()).mul_f64(SPACING).max(Duration::from_nanos(1));
         let not_before = last.map_or_else(Instant::now, |last| last + base);
         Pace {
@@ -71,8 +74,8 @@ impl Pace {
         }
     }
 
-    /// Takes a token, or says when to ask again.
-    pub(super) fn take(&mut self) -> Result<(), Instant> {
+    /// Takes a token. The error is when to ask again.
+    pub fn take(&mut self) -> Result<(), Instant> {
         let now = Instant::now();
         if now < self.not_before {
             return Err(self.not_before);
@@ -86,15 +89,16 @@ impl Pace {
         }
     }
 
-    /// The API refused again soon after a pause: somebody else uses the account too. Returns the new spacing.
-    pub(super) fn widen(&mut self) -> Duration {
+    /// The API refused again soon after a pause: somebody else uses the account too. Returns the new spacing, at most
+    /// ten times the configured one.
+    pub fn widen(&mut self) -> Duration {
         self.clean = 0;
         self.space(self.spacing.mul_f64(WIDEN).min(self.base * WIDEST));
         self.spacing
     }
 
-    /// An answer that was no refusal.
-    pub(super) fn clean_answer(&mut self) {
+    /// An answer that was no refusal. Twenty of them narrow a widened spacing by 5 %, down to the configured one.
+    pub fn clean_answer(&mut self) {
         if self.spacing == self.base {
             return;
         }
