@@ -15,6 +15,7 @@ pub mod escape;
 pub mod price;
 pub mod rate;
 pub mod row;
+pub mod webhook_key;
 
 pub mod job;
 
