@@ -12,6 +12,7 @@
 // Leaf types: values without I/O, shared by every layer.
 pub mod clock;
 pub mod escape;
+pub mod image;
 pub mod price;
 pub mod rate;
 pub mod row;

@@ -49,6 +49,7 @@ impl Cells {
         Submission {
             prompt: Cow::Borrowed(self.get(Field::Prompt)),
             image_url: Cow::Borrowed(self.get(Field::ImageUrl)),
+            image_sha256: None,
             length,
             resolution,
             nsfw_checker: self.nsfw_checker,
