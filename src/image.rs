@@ -169,7 +169,7 @@ pub enum Fault {
     TooSmall(Dimensions),
     /// It is narrower than 2:5 or wider than 5:2.
     TooNarrow(Dimensions),
-    /// The dimensions cannot be made out: the only fault that need not be one.
+    /// The dimensions cannot be made out: the only fault with which it may become one all the same.
     Unmeasured,
 }
 
@@ -188,6 +188,11 @@ impl Look {
                 dimensions: None,
             },
         }
+    }
+
+    /// Whether the API should take the file.
+    pub fn is_sendable(&self) -> bool {
+        self.faults().iter().all(|fault| *fault == Fault::Unmeasured)
     }
 
     /// What is wrong with the file; of what is no image, nothing but that.
@@ -404,7 +409,9 @@ mod tests {
             (b"RIFF\0\0\0\0WAVEfmt ", "a sound recording"),
             (b"\0\0\0\0", "something else"),
         ] {
-            assert_eq!(look(head).faults(), [Fault::NotAnImage(what)], "{head:?}");
+            let look = look(head);
+            assert_eq!(look.faults(), [Fault::NotAnImage(what)], "{head:?}");
+            assert!(!look.is_sendable());
         }
         assert_eq!(look(b"").faults(), [Fault::Empty]);
     }
@@ -442,7 +449,8 @@ mod tests {
             jpeg(400, 400, HEAD_BYTES / 0xffff + 1),
         ];
         for bytes in odd {
-            assert_eq!(look(&bytes).faults(), [Fault::Unmeasured]);
+            let look = look(&bytes);
+            assert_eq!((look.faults(), look.is_sendable()), (vec![Fault::Unmeasured], true));
         }
     }
 
