@@ -274,7 +274,15 @@ fn note(fingerprint: &mut Option<Fingerprint>, seen: &Seen) {
     match &seen.facts {
         Some(facts) => fingerprint.add(&facts.sha256.0),
         None => {
-            let rules: Vec<Rule> = seen.problems.iter().map(|problem| problem.rule).collect();
+            // Which of the two is said depends on the search for near names, which does not go on for ever.
+            let same = |rule| {
+                if rule == Rule::NotAbsolute {
+                    Rule::ImageMissing
+                } else {
+                    rule
+                }
+            };
+            let rules: Vec<Rule> = seen.problems.iter().map(|problem| same(problem.rule)).collect();
             fingerprint.add(format!("{rules:?} {:?}", seen.stamp).as_bytes());
         }
     }

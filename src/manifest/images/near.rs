@@ -32,12 +32,12 @@ impl Neighbours {
             self.names = images_in(folder);
             self.folder = Some(folder.to_owned());
         }
-        let likeness = |other: &&String| likeness(name, other);
-        let best = self
-            .names
-            .iter()
-            .max_by(|one, other| likeness(one).total_cmp(&likeness(other)))?;
-        (likeness(&best) >= ALIKE).then_some(best)
+        let others = self.names.iter().filter(|other| *other != name);
+        others
+            .map(|other| (likeness(name, other), other))
+            .filter(|(likeness, _)| *likeness >= ALIKE)
+            .max_by(|(one, _), (other, _)| one.total_cmp(other))
+            .map(|(_, other)| other.as_str())
     }
 }
 

@@ -59,6 +59,13 @@ impl Place {
         let mut manifest = Manifest::open(&self.manifest(), images).unwrap();
         let mut row = Row::default();
         assert!(manifest.read(&mut row).unwrap());
+        let mut cells = String::new();
+        row.cells_json(&mut cells);
+        assert_eq!(
+            cells,
+            serde_json::json!(["a boat", cell]).to_string(),
+            "the user's own cell is kept"
+        );
         let said: Vec<String> = row.problems().iter().map(ToString::to_string).collect();
         match row.submission() {
             Some(submission) => {
@@ -155,10 +162,11 @@ fn the_apis_own_form_may_name_a_file_too() {
     let manifest = place.write(
         "batch/clips.jsonl",
         br#"{"input":{"prompt":"a boat","image_url":"a.png"}}
-            {"prompt":"a boat","image_url":"b.png"}"#,
+            {"prompt":"a boat","image_url":"b.png"}
+            {"prompt":"a boat","image_url":"a.png\u0000.png"}"#,
     );
     let survey = survey(&manifest, &mut Images::beside(&manifest, false), |_| {}).unwrap();
-    assert_eq!((survey.rows, survey.invalid, survey.local_images.rows), (2, 1, 1));
+    assert_eq!((survey.rows, survey.invalid, survey.local_images.rows), (3, 2, 1));
 }
 
 #[test]
