@@ -1,5 +1,7 @@
 //! From a finished task to a video on disk.
 //!
-//! [`names`] decides what a file is called. It imports leaf types only.
+//! [`names`] decides what a file is called, [`fetch`] brings it here. What is fetched, when, and how often it is tried is
+//! decided by their caller. Imports `kie` and leaf types.
 
+pub mod fetch;
 pub mod names;
