@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::Arc;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -17,15 +17,12 @@ use crate::collect::fetch::FetchConfig;
 use crate::collect::fetch::link::Link;
 use crate::kie::client::{ClientError, USER_AGENT};
 
-/// How long a connection without work stays open: the next file is often on the same host.
-const IDLE_CONNECTION: Duration = Duration::from_secs(30);
-
 /// A client for hosts that are reached directly and one for those behind a proxy.
 #[derive(Debug, Clone)]
 pub(super) struct Connections {
     direct: reqwest::Client,
     /// `None` when no proxy is to be used.
-    proxied: Option<(std::sync::Arc<Matcher>, reqwest::Client)>,
+    proxied: Option<(Arc<Matcher>, reqwest::Client)>,
 }
 
 impl Connections {
@@ -40,7 +37,8 @@ impl Connections {
                 .redirect(redirect::Policy::none())
                 .retry(reqwest::retry::never())
                 .connect_timeout(config.connect_timeout)
-                .pool_idle_timeout(IDLE_CONNECTION);
+                // A host may close an idle connection at the moment we use it; a handshake is little beside a video.
+                .pool_max_idle_per_host(0);
             if !through_proxy {
                 builder = builder.no_proxy();
                 if !config.allow_private_hosts {
