@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::job::duration;
 use crate::job::error::{FileProblem, JobError};
+use crate::job::key::{KEY_VARIABLE, WEBHOOK_KEY_VARIABLE};
 use crate::job::origin::Origins;
 use crate::job::settings::{CodeFilter, RetryRejected, Settings, web_address};
 
@@ -58,12 +59,17 @@ const KEYS: &[Key] = &[
     Key { name: "on_unknown", example: "\"hold\"", take: |s, v| v.word().map(|x| s.sending.on_unknown = Some(x)) },
     Key { name: "keep_going", example: "true", take: |s, v| v.switch().map(|x| s.sending.keep_going = Some(x)) },
     Key { name: "api_key_file", example: "\"kie-api-key\"", take: |s, v| v.path().map(|x| s.sending.api_key_file = Some(x)) },
+    Key { name: "upload_url", example: "\"https://kieai.redpandaai.co\"", take: |s, v| v.parsed(web_address).map(|x| s.sending.upload_url = Some(x)) },
     Key { name: "reuse_connections", example: "true", take: |s, v| v.switch().map(|x| s.sending.reuse_connections = Some(x)) },
     Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.sending.ca_file = Some(x)) },
+    Key { name: "webhook_key_file", example: "\"kie-webhook-key\"", take: |s, v| v.path().map(|x| s.receiving.webhook_key_file = Some(x)) },
 ];
 
 /// Names people give a key they should not write here; compared without `_` and `-`.
 const SECRETS: [&str; 6] = ["apikey", "kieapikey", "key", "token", "secret", "authorization"];
+
+/// The same for the key that callbacks are signed with.
+const WEBHOOK_SECRETS: [&str; 4] = ["webhookkey", "kiewebhookkey", "webhookhmackey", "webhooksecret"];
 
 /// How alike a misspelt key must be to the one that is suggested (Jaro-Winkler, 1 is the same).
 const ALIKE: f64 = 0.85;
@@ -281,12 +287,20 @@ impl Value<'_> {
 fn unknown(written: &str, value: &DeValue<'_>) -> Wrong {
     let plain = written.replace(['_', '-'], "").to_ascii_lowercase();
     let shown = crate::escape::excerpt(written, 60);
-    if SECRETS.contains(&plain.as_str()) {
+    let secret = if SECRETS.contains(&plain.as_str()) {
+        Some((KEY_VARIABLE, "api_key_file"))
+    } else if WEBHOOK_SECRETS.contains(&plain.as_str()) {
+        Some((WEBHOOK_KEY_VARIABLE, "webhook_key_file"))
+    } else {
+        None
+    };
+    if let Some((variable, key)) = secret {
         return Wrong {
             what: format!("`{shown}` does not belong in a job file"),
-            help: "keep keys out of job files, which are copied and committed: set `KIE_API_KEY`, or name a file that \
-                   holds the key with `api_key_file`"
-                .to_owned(),
+            help: format!(
+                "keep keys out of job files, which are copied and committed: set `{variable}`, or name a file that holds \
+                 the key with `{key}`"
+            ),
         };
     }
     let name = written.replace('-', "_").to_ascii_lowercase();
@@ -447,6 +461,10 @@ mod tests {
         insta::assert_snapshot!(complaint("api_key = \"sk-0123456789\""), @"
         nightly.toml:1:1: `api_key` does not belong in a job file
         help: keep keys out of job files, which are copied and committed: set `KIE_API_KEY`, or name a file that holds the key with `api_key_file`
+        ");
+        insta::assert_snapshot!(complaint("webhook-secret = \"sk-0123456789\""), @"
+        nightly.toml:1:1: `webhook-secret` does not belong in a job file
+        help: keep keys out of job files, which are copied and committed: set `KIE_WEBHOOK_KEY`, or name a file that holds the key with `webhook_key_file`
         ");
         for broken in [
             "api_key = sk-0123456789",

@@ -15,7 +15,9 @@ pub mod until;
 mod error;
 
 pub use error::{FileProblem, JobError};
-pub use key::{ApiKey, KeyError};
+pub use key::{ApiKey, KeyError, WebhookKey};
 pub use resolve::{Job, Output};
-pub use settings::{CodeFilter, Files, LogFormat, OnUnknown, Planning, ProgressMode, Reporting, Sending, Settings};
+pub use settings::{
+    CodeFilter, Files, LogFormat, OnUnknown, Planning, ProgressMode, Receiving, Reporting, Sending, Settings,
+};
 pub use until::Moment;

@@ -26,6 +26,7 @@ const PACE: &str = "Pace and limits";
 const RETRIES: &str = "Retries and unknown rows";
 const MONEY: &str = "Money";
 const API: &str = "API";
+const CALLBACKS: &str = "Callbacks";
 const OUTPUT: &str = "Output";
 
 /// Everything that can be set: what `run` takes, and what a job file may hold.
@@ -40,6 +41,9 @@ pub struct Settings {
     /// How a run talks to the API.
     #[command(flatten)]
     pub sending: Sending,
+    /// How calls of the API are received.
+    #[command(flatten)]
+    pub receiving: Receiving,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -275,6 +279,16 @@ pub struct Sending {
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_API_KEY_FILE", hide_env = true, help_heading = API)]
     pub api_key_file: Option<PathBuf>,
 
+    /// Upload local images to the server at URL.
+    ///
+    /// The API key is sent there as well. Plain http only to this machine. Default: https://kieai.redpandaai.co for
+    /// https://api.kie.ai, else the address of --base-url. Example: --upload-url http://127.0.0.1:8080
+    #[arg(
+        long, value_name = "URL", value_parser = web_address,
+        env = "HAILUO_BATCH_UPLOAD_URL", hide_env = true, help_heading = API
+    )]
+    pub upload_url: Option<Url>,
+
     /// Send several submissions over one connection.
     ///
     /// Faster for high limits; a connection that the server closes can then leave a row unknown. Default: no.
@@ -290,6 +304,19 @@ pub struct Sending {
     /// PEM, for a network whose proxy signs its own certificates. Default: none. Example: --ca-file company.pem
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_CA_FILE", hide_env = true, help_heading = API)]
     pub ca_file: Option<PathBuf>,
+}
+
+/// What only a command that receives calls of the API needs.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Receiving {
+    /// Read the key that callbacks are signed with from FILE.
+    ///
+    /// The file holds the webhook key of https://kie.ai/settings and nothing else. Default: the environment variable
+    /// KIE_WEBHOOK_KEY. Example: --webhook-key-file ~/.config/kie-webhook-key
+    #[arg(
+        long, value_name = "FILE", env = "HAILUO_BATCH_WEBHOOK_KEY_FILE", hide_env = true, help_heading = CALLBACKS
+    )]
+    pub webhook_key_file: Option<PathBuf>,
 }
 
 /// What a command says, and how.
@@ -468,6 +495,7 @@ impl Settings {
             files: self.files.merge(lower.files),
             planning: self.planning.merge(lower.planning),
             sending: self.sending.merge(lower.sending),
+            receiving: self.receiving.merge(lower.receiving),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -493,9 +521,15 @@ impl Sending {
     fn merge(self, lower: Sending) -> Sending {
         each_or!(Sending {
             self, lower;
-            max_attempts, patience, maintenance_pause, timeout, on_unknown, keep_going, api_key_file, reuse_connections,
-            ca_file,
+            max_attempts, patience, maintenance_pause, timeout, on_unknown, keep_going, api_key_file, upload_url,
+            reuse_connections, ca_file,
         })
+    }
+}
+
+impl Receiving {
+    fn merge(self, lower: Receiving) -> Receiving {
+        each_or!(Receiving { self, lower; webhook_key_file })
     }
 }
 
@@ -621,6 +655,7 @@ mod tests {
             ("maintenance_pause", written(resolve::MAINTENANCE_PAUSE)),
             ("timeout", written(resolve::TIMEOUT)),
             ("base_url", resolve::BASE_URL.to_owned()),
+            ("upload_url", "https://kieai.redpandaai.co".to_owned()),
             ("price", format!("the published prices ({})", published.join(","))),
         ] {
             let arg = arguments().into_iter().find(|arg| arg.get_id() == key).unwrap();
@@ -680,8 +715,12 @@ mod tests {
               --sandbox[=<yes|no>]            Run against an embedded stand-in for the API
               --base-url <URL>                Send requests to the API at URL
               --api-key-file <FILE>           Read the API key from FILE
+              --upload-url <URL>              Upload local images to the server at URL
               --reuse-connections[=<yes|no>]  Send several submissions over one connection
               --ca-file <FILE>                Trust the certificates in FILE as well as the system's
+
+        Callbacks:
+              --webhook-key-file <FILE>  Read the key that callbacks are signed with from FILE
 
         Output:
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
@@ -718,6 +757,7 @@ mod tests {
             files,
             planning,
             sending,
+            receiving,
             reporting,
         } = run.settings;
         assert_eq!(files.manifest, Some("clips.csv".into()));
@@ -730,7 +770,7 @@ mod tests {
         assert_eq!((planning.sandbox, planning.strict), (Some(true), Some(false)));
         assert_eq!(planning.retry_rejected, Some(RetryRejected(Some(CodeFilter::All))));
         assert_eq!(sending.on_unknown, Some(OnUnknown::Resubmit));
-        assert_eq!(sending.timeout, None);
+        assert_eq!((sending.timeout, receiving), (None, Receiving::default()));
         assert_eq!(files.origins.name("rate"), "`--rate`");
         assert_eq!(files.origins.name("manifest"), "`MANIFEST`");
     }
