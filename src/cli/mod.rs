@@ -3,6 +3,7 @@
 //! Standard output carries a command's summary (or its JSON) and nothing else; everything said on the way goes to
 //! standard error, through `console::Console`.
 
+mod api;
 mod background;
 mod check;
 mod console;

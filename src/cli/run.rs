@@ -2,30 +2,23 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use reqwest::header::HeaderValue;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use url::Url;
 
 use crate::clock::Wall;
 use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
-use crate::kie::client::{QUESTION_TIMEOUT, UPLOAD_TIMEOUT};
-use crate::kie::upload::upload_url;
-use crate::kie::{Client, ClientConfig};
 use crate::ledger::{LedgerError, Reader, Realm, Store};
 use crate::manifest::Survey;
-use crate::rate::Rate;
 use crate::results::{Columns, ResultsWriter};
-use crate::sandbox::{self, Sandbox, SandboxConfig};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
+use super::api::{Service, authorization};
 use super::background::{Background, blocking};
 use super::console::Console;
 use super::failure::Failure;
@@ -117,19 +110,6 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The header that carries the key; the sandbox takes any.
-fn authorization(job: &Job, console: &Console) -> Result<HeaderValue, Failure> {
-    if job.sandbox {
-        return Ok(HeaderValue::from_static("Bearer sandbox"));
-    }
-    let (key, warning) = job.api_key()?;
-    key.hide_in(|secret| console.secrets.hide(secret));
-    if let Some(warning) = warning {
-        console.warn(&warning);
-    }
-    Ok(key.authorization_header())
-}
-
 /// The first reading: tells every problem of the manifest before money is spent.
 fn look_through(job: &Job, console: &Console) -> Result<Survey, Failure> {
     let survey = intake::survey(job)?;
@@ -198,16 +178,7 @@ async fn send(
         };
         return Ok((store, nothing));
     }
-    let sandbox = if job.sandbox {
-        Some(start_sandbox(job).await?)
-    } else {
-        None
-    };
-    let base_url = match &sandbox {
-        Some(sandbox) => Url::parse(&sandbox.url()).map_err(|error| Failure::EmbeddedSandbox(error.into()))?,
-        None => job.base_url.clone(),
-    };
-    let client = Client::new(&client_config(job, base_url)?, authorization)?;
+    let service = Service::reach(job, authorization).await?;
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
@@ -223,16 +194,14 @@ async fn send(
     let run_id = store.begin_run(Wall::System, target)?;
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
-    let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
+    let mut report = dispatch::run(Arc::clone(&service.client), writer, config, signals.stop.clone(), watch).await;
     background.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
         // The ledger's thread found its own rules broken: end as visibly as it did.
         Err(panic) => std::panic::resume_unwind(panic),
     };
-    if let Some(sandbox) = sandbox {
-        sandbox.stop().await;
-    }
+    service.leave().await;
     let halted = halted_by(&report);
     let halted = halted.as_ref().map(|halt| (halt.code.as_str(), halt.message.as_str()));
     if let Err(error) = store.end_run(run_id, Wall::System.now(), halted) {
@@ -240,47 +209,6 @@ async fn send(
         report.ledger_error.get_or_insert(error);
     }
     Ok((store, report))
-}
-
-async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
-    let failed = |error: std::io::Error| Failure::EmbeddedSandbox(error.into());
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
-    // The real limit, whatever --rate says: that is what the trial is to show. The account never runs dry, so that a
-    // manifest of any length can be tried.
-    let limit = if job.rate == Rate::Off {
-        Rate::Off
-    } else {
-        Rate::ACCOUNT
-    };
-    let config = SandboxConfig {
-        limit,
-        credits: None,
-        keep_requests: false,
-        ..SandboxConfig::default()
-    };
-    sandbox::start(config, listener)
-        .await
-        .map_err(|error| Failure::EmbeddedSandbox(Box::new(error)))
-}
-
-fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
-    let read = |path: &PathBuf| {
-        fs::read(path).map_err(|source| Failure::CaFile {
-            path: path.clone(),
-            source,
-        })
-    };
-    Ok(ClientConfig {
-        upload_url: upload_url(&base_url, None),
-        base_url,
-        connect_timeout: job.connect_timeout,
-        timeout: job.timeout,
-        question_timeout: QUESTION_TIMEOUT,
-        upload_timeout: UPLOAD_TIMEOUT,
-        reuse_connections: job.reuse_connections,
-        extra_roots_pem: job.ca_file.as_ref().map(read).transpose()?,
-        no_proxy: job.sandbox,
-    })
 }
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {
