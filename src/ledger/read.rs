@@ -6,8 +6,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
 
 use crate::clock::UnixMillis;
 use crate::ledger::store::{behind_links, connect, has_wal};
-use crate::ledger::{LedgerError, Realm, schema};
-use crate::row::{ClipLength, Resolution, RowState, Submission};
+use crate::ledger::{AttemptId, LedgerError, Realm, schema};
+use crate::row::{ClipLength, Resolution, RowState, Submission, Token};
 
 /// A row of the manifest and what the ledger knows of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,8 @@ pub struct StoredRow<'r> {
 /// One request, as it was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AttemptRow {
+    /// The ledger's number for it.
+    pub id: AttemptId,
     /// When its intent was committed.
     pub began_at: UnixMillis,
     /// When its answer came.
@@ -71,6 +73,17 @@ pub struct AttemptRow {
     pub ended: Option<String>,
     /// Credits its task consumed, by the API's own word.
     pub credits: Option<f64>,
+}
+
+/// The request that a callback token names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// The row it was made for.
+    pub row_id: i64,
+    /// Its secret.
+    pub token: Token,
+    /// The task it is known to have made.
+    pub task_id: Option<String>,
 }
 
 /// What the batch has cost, by what is known, in credits; over all runs, and rows that left the manifest included.
@@ -216,16 +229,78 @@ impl Reader {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
+    /// The row with this number of the ledger's; `visit` is not called if there is none. Rows that left the manifest have
+    /// number and line 0.
+    pub fn row<E: From<LedgerError>>(
+        &self,
+        row_id: i64,
+        visit: impl FnMut(&StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.visit(
+            &format!("FROM rows r LEFT JOIN manifest m USING (row_id) WHERE r.row_id = {row_id} LIMIT 1"),
+            visit,
+        )
+    }
+
+    /// Where the API finds the image of a row: at the row's own URL, or where its local image was uploaded last. `None`:
+    /// it never was.
+    pub fn image_url(&self, row_id: i64) -> Result<Option<String>, LedgerError> {
+        let url: Option<Option<String>> = self
+            .connection
+            .prepare_cached(
+                "SELECT CASE WHEN submission ->> 'image_sha256' IS NULL THEN submission ->> 'image_url'
+                        ELSE (SELECT url FROM uploads WHERE sha256 = unhex(submission ->> 'image_sha256')) END
+                 FROM rows WHERE row_id = ?1",
+            )
+            .and_then(|mut statement| statement.query_row([row_id], |row| row.get(0)).optional())
+            .map_err(|source| self.failed(source))?;
+        Ok(url.flatten())
+    }
+
+    /// The request with this number.
+    pub fn bearer(&self, attempt: AttemptId) -> Result<Option<Bearer>, LedgerError> {
+        self.connection
+            .prepare_cached("SELECT row_id, token, task_id FROM attempts WHERE attempt_id = ?1")
+            .and_then(|mut statement| {
+                let bearer = statement.query_row([attempt.0], |row| {
+                    Ok(Bearer {
+                        row_id: row.get(0)?,
+                        token: Token(row.get(1)?),
+                        task_id: row.get(2)?,
+                    })
+                });
+                bearer.optional()
+            })
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Every task that belongs to a row or did, with the row's number in the ledger; some more than once.
+    pub fn for_each_task(&self, mut visit: impl FnMut(&str, i64)) -> Result<(), LedgerError> {
+        let mut read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT task_id, row_id FROM rows WHERE task_id IS NOT NULL
+                 UNION ALL SELECT task_id, row_id FROM attempts WHERE task_id IS NOT NULL",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                visit(row.get_ref(0)?.as_str()?, row.get(1)?);
+            }
+            Ok(())
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
     /// The requests made for a row, in order.
     pub fn attempts(&self, row_id: i64) -> Result<Vec<AttemptRow>, LedgerError> {
         let read = || {
             let mut statement = self.connection.prepare_cached(
                 "SELECT began_at, answered_at, result, http_status, code, message, task_id, cost, announced,
-                        ended, credits
+                        ended, credits, attempt_id
                  FROM attempts WHERE row_id = ?1 ORDER BY attempt_id",
             )?;
             let rows = statement.query_map([row_id], |row| {
                 Ok(AttemptRow {
+                    id: AttemptId(row.get(11)?),
                     began_at: UnixMillis(row.get(0)?),
                     answered_at: row.get::<_, Option<i64>>(1)?.map(UnixMillis),
                     result: row.get(2)?,
