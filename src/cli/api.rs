@@ -77,8 +77,8 @@ async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
         limit,
         credits: None,
         keep_requests: false,
-        // Enough for the tasks that a trial waits for, and nothing against a million prompts.
-        keep_params: 4_000,
+        // Enough for the tasks that are under way in a trial; the prompts of a million rows would fill the memory.
+        keep_params: 1_000,
         ..SandboxConfig::default()
     };
     sandbox::start(config, listener)
