@@ -48,6 +48,12 @@ pub(super) enum Failure {
     NotResults { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// Videos cannot be saved there.
+    #[error("cannot save videos in `{}`", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    /// A ledger of trials, and no `--sandbox`.
+    #[error("`{}` recorded trials in the sandbox, whose tasks the real API does not know", path.display())]
+    Trial { path: PathBuf },
     /// `--strict`.
     #[error("{invalid} of {rows} rows {} invalid, and `--strict` sends nothing then", if *.invalid == 1 { "is" } else { "are" })]
     Strict { invalid: u32, rows: u32 },
@@ -104,6 +110,8 @@ impl Failure {
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
+            Failure::Folder { .. } => Some("choose another folder with `--download`".into()),
+            Failure::Trial { .. } => Some("add `--sandbox` to go on with the trial".into()),
             Failure::Write { .. } => Some("check the path and its permissions".into()),
             Failure::Sandbox(_) | Failure::EmbeddedSandbox(_) | Failure::Runtime(_) | Failure::Signals(_) => None,
         }
