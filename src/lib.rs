@@ -17,6 +17,7 @@ pub mod pace;
 pub mod price;
 pub mod rate;
 pub mod row;
+pub mod webhook_key;
 
 pub mod job;
 

@@ -2,12 +2,16 @@
 //!
 //! Values only: nothing here reads a file, a socket or a clock.
 
+mod callback_token;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use callback_token::{CallbackToken, NotAToken};
 
 /// The one model this program submits to (`kie-api` reference, createTask body).
 pub const MODEL: &str = "hailuo/2-3-image-to-video-standard";

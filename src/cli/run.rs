@@ -16,6 +16,8 @@ use url::Url;
 use crate::clock::Wall;
 use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
+use crate::kie::client::{QUESTION_TIMEOUT, UPLOAD_TIMEOUT};
+use crate::kie::upload::upload_url;
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{LedgerError, Reader, Realm, Store};
 use crate::manifest::Survey;
@@ -269,9 +271,12 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
         })
     };
     Ok(ClientConfig {
+        upload_url: upload_url(&base_url, None),
         base_url,
         connect_timeout: job.connect_timeout,
         timeout: job.timeout,
+        question_timeout: QUESTION_TIMEOUT,
+        upload_timeout: UPLOAD_TIMEOUT,
         reuse_connections: job.reuse_connections,
         extra_roots_pem: job.ca_file.as_ref().map(read).transpose()?,
         no_proxy: job.sandbox,

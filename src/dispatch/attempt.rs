@@ -6,8 +6,8 @@ use crate::clock::{UnixMillis, Wall};
 use crate::dispatch::limiter::Permit;
 use crate::job::OnUnknown;
 use crate::kie::{Answer, Api, CreateTask, Effect, Outcome, Verdict, outcome_of};
-use crate::ledger::{AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow};
-use crate::row::TaskId;
+use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, Ledger, LedgerError, QueuedRow};
+use crate::row::{CallbackToken, TaskId};
 
 /// Everything an attempt needs, so that it can run as a task of its own.
 pub(super) struct Attempt {
@@ -65,7 +65,11 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         probe,
     } = attempt;
     let cost = intent.cost;
-    let token = intent.token;
+    let secret = intent.token;
+    let request_of = |row, number: AttemptId| {
+        let attempt = number.0;
+        CreateTask::new(row, callback_url.as_ref(), CallbackToken { attempt, secret })
+    };
     let ended = |row, answered, ending| Ended {
         row,
         setbacks,
@@ -78,7 +82,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
 
     #[cfg(test)]
     if rules.planted == Some(crate::dispatch::config::PlantedBug::SendBeforeIntent) {
-        let request = CreateTask::new(&row.submission, callback_url.as_ref(), token);
+        let request = request_of(&row.submission, AttemptId(0));
         let (begun, answer) = tokio::join!(ledger.begin(intent), api.create_task(request));
         let answered = Instant::now();
         let ending = match begun {
@@ -96,9 +100,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         Ok(None) => return ended(row, Instant::now(), Ok(None)),
         Err(error) => return ended(row, Instant::now(), Err(LostStep { error, task_id: None })),
     };
-    let answer = api
-        .create_task(CreateTask::new(&row.submission, callback_url.as_ref(), token))
-        .await;
+    let answer = api.create_task(request_of(&row.submission, number)).await;
     let answered = Instant::now();
     let ending = finish(ledger, &row, rules, number, meaning_of(api, &answer)).await;
     ended(row, answered, ending.map(Some))
@@ -117,7 +119,7 @@ async fn finish<L: Ledger>(
     ledger: &L,
     row: &QueuedRow,
     rules: Rules,
-    attempt: crate::ledger::AttemptId,
+    attempt: AttemptId,
     outcome: Outcome,
 ) -> Result<(Outcome, AttemptResult), LostStep> {
     let result = result_of(&outcome, row.tries, rules);

@@ -40,3 +40,46 @@ pub fn balance_of(answer: &Answer) -> Result<f64, BalanceError> {
     };
     Err(BalanceError { code, message })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kie::outcome::Reply;
+
+    fn balance(body: &str) -> Result<f64, BalanceError> {
+        balance_of(&Answer::Reply(Reply {
+            status: 200,
+            body: body.as_bytes().to_vec(),
+            retry_after: None,
+        }))
+    }
+
+    #[test]
+    fn a_balance_may_have_a_fraction_or_a_minus_or_be_written_as_text() {
+        for (data, credits) in [
+            ("421", 421.0),
+            ("421.75", 421.75),
+            ("-0.5", -0.5),
+            ("0", 0.0),
+            ("\"5916.25\"", 5916.25),
+            ("1e3", 1000.0),
+        ] {
+            assert_eq!(
+                balance(&format!(r#"{{"code":200,"msg":"success","data":{data}}}"#)),
+                Ok(credits)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_not_a_balance() {
+        for data in [
+            "null", "\"\"", "\"NaN\"", "\"inf\"", "1e999", "true", "{}", "[421]", "\"many\"",
+        ] {
+            let error = balance(&format!(r#"{{"code":200,"msg":"success","data":{data}}}"#)).unwrap_err();
+            assert_eq!(error.code, "bad_reply", "{data}");
+        }
+        let error = balance(r#"{"code":401,"msg":"You do not have access permissions"}"#).unwrap_err();
+        insta::assert_snapshot!(error, @"the balance is not known (401): You do not have access permissions");
+    }
+}

@@ -116,3 +116,67 @@ pub(super) fn web_link(text: &str) -> Option<String> {
     let is_open = url.username().is_empty() && url.password().is_none();
     (is_web && is_open).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kie::outcome::Reply;
+
+    fn answer(code: u16, text: &str, data: &Value) -> Answer {
+        Answer::Reply(Reply {
+            status: 200,
+            body: json!({ "code": code, "msg": text, "data": data })
+                .to_string()
+                .into_bytes(),
+            retry_after: Some(Duration::from_secs(7)),
+        })
+    }
+
+    #[test]
+    fn a_link_is_taken_only_if_a_file_can_be_asked_of_it() {
+        let link = "https://tempfile.aiquickdraw.com/h/x7.mp4?sign=a%2Bb";
+        assert_eq!(link_of(&answer(200, "success", &json!(link))).as_deref(), Ok(link));
+        for odd in [
+            json!(null),
+            json!(""),
+            json!("x7.mp4"),
+            json!("javascript:alert(1)"),
+            json!("https://me:secret@a.example/x7.mp4"),
+            json!({ "url": link }),
+            json!(5),
+        ] {
+            let error = link_of(&answer(200, "success", &odd)).unwrap_err();
+            assert!(matches!(error, LinkError::Again { .. }), "{error:?}");
+            assert_eq!(error.code(), "bad_reply");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_a_link_means_what_its_kind_says() {
+        for (code, text, expected) in [
+            (400, "", "refused"),
+            (401, "", "barred"),
+            (402, "", "barred"),
+            (404, "Not Found", "refused"),
+            (422, "url is wrong", "refused"),
+            (429, "", "again"),
+            (433, "", "barred"),
+            (455, "", "again"),
+            (500, "Internal Error", "again"),
+            (500, "url is required", "refused"),
+            (505, "", "barred"),
+        ] {
+            let error = link_of(&answer(code, text, &json!(null))).unwrap_err();
+            let (kind, wait) = match &error {
+                LinkError::Refused { .. } => ("refused", None),
+                LinkError::Again { retry_after, .. } => ("again", *retry_after),
+                LinkError::Barred { .. } => ("barred", None),
+            };
+            assert_eq!((kind, error.code()), (expected, code.to_string().as_str()), "{text:?}");
+            let is_pause = matches!(code, 429 | 455);
+            assert_eq!(wait, is_pause.then_some(Duration::from_secs(7)), "{code}");
+        }
+    }
+}

@@ -5,6 +5,7 @@
 //! links, the balance, uploads) those of their own files, on the same table of codes and texts. Imports leaf types only.
 
 pub mod balance;
+pub mod callback;
 pub mod client;
 mod envelope;
 mod fields;
@@ -14,12 +15,14 @@ mod question;
 pub mod record;
 pub mod request;
 pub mod retry_after;
+pub mod signature;
 mod texts;
 pub mod upload;
 
 use std::future::Future;
 
 pub use balance::BalanceError;
+pub use callback::Callback;
 pub use client::{Client, ClientConfig, ClientError};
 pub use link::LinkError;
 pub use outcome::{Answer, Effect, Lost, Outcome, Remedy, Reply, Verdict, outcome_of};

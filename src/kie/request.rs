@@ -3,7 +3,7 @@
 use serde::Serialize;
 use url::Url;
 
-use crate::row::{ClipLength, MODEL, Resolution, Submission, Token};
+use crate::row::{CallbackToken, ClipLength, MODEL, Resolution, Submission};
 
 /// One createTask request: a submission and where its callback shall go.
 #[derive(Debug, Clone)]
@@ -15,17 +15,15 @@ pub struct CreateTask<'a> {
 }
 
 impl<'a> CreateTask<'a> {
-    /// The request for `submission`. A row's own callback URL is sent as it stands; else the job's, with the
-    /// attempt's token as its last query parameter, so that a callback names the row it speaks of.
-    pub fn new(submission: &'a Submission<'a>, job_callback: Option<&Url>, token: Token) -> CreateTask<'a> {
-        let own = submission.callback_url.as_deref().map(str::to_owned);
-        let callback_url = own.or_else(|| {
-            job_callback.map(|url| {
-                let mut url = url.clone();
-                url.query_pairs_mut().append_pair("token", &token.to_hex());
-                url.into()
-            })
-        });
+    /// The request for `submission`. Its callback URL is the row's own, else the job's, with the attempt's token as its last
+    /// query parameter: a callback then names the row it speaks of, and so does the API's record of the task, which
+    /// repeats the URL. A row's own URL that cannot be read is sent as it stands.
+    pub fn new(submission: &'a Submission<'a>, job_callback: Option<&Url>, token: CallbackToken) -> CreateTask<'a> {
+        let with_token = |url: Url| String::from(token.added_to(url));
+        let callback_url = match submission.callback_url.as_deref() {
+            Some(own) => Some(Url::parse(own).map_or_else(|_| own.to_owned(), with_token)),
+            None => job_callback.cloned().map(with_token),
+        };
         CreateTask {
             submission,
             callback_url,
@@ -68,6 +66,14 @@ impl<'a> CreateTask<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::Token;
+
+    fn token() -> CallbackToken {
+        CallbackToken {
+            attempt: 12,
+            secret: Token([0xab; 16]),
+        }
+    }
 
     fn submission() -> Submission<'static> {
         Submission {
@@ -82,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_body_is_spelled_as_the_api_wants_it() {
-        let body = CreateTask::new(&submission(), None, Token([7; 16])).to_json();
+        let body = CreateTask::new(&submission(), None, token()).to_json();
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"model":"hailuo/2-3-image-to-video-standard","input":{"prompt":"A \"paper\" boat","image_url":"https://img.example.org/boat.png","duration":"6","resolution":"768P"}}"#
@@ -90,20 +96,36 @@ mod tests {
     }
 
     #[test]
-    fn the_jobs_callback_carries_the_token_and_the_rows_own_is_left_alone() {
+    fn every_callback_carries_the_attempts_token_the_rows_own_too() {
         let job = Url::parse("https://hooks.example.org/kie?team=a").unwrap();
-        let token = Token([0xab; 16]);
-        let submission = submission();
-        let request = CreateTask::new(&submission, Some(&job), token);
-        assert_eq!(
-            request.callback_url.as_deref(),
-            Some(format!("https://hooks.example.org/kie?team=a&token={}", token.to_hex()).as_str())
-        );
-        let own = Submission {
-            callback_url: Some("https://me.example.org/x?y".into()),
-            ..submission.clone()
+        let with = |own: Option<&'static str>, job: Option<&Url>| {
+            let submission = Submission {
+                callback_url: own.map(Into::into),
+                ..submission()
+            };
+            CreateTask::new(&submission, job, token()).callback_url
         };
-        let request = CreateTask::new(&own, Some(&job), token);
-        assert_eq!(request.callback_url.as_deref(), Some("https://me.example.org/x?y"));
+        let token = token();
+        for (own, job, expected) in [
+            (None, None, None),
+            (
+                None,
+                Some(&job),
+                Some(format!("https://hooks.example.org/kie?team=a&token={token}")),
+            ),
+            (
+                Some("https://me.example.org/x?y"),
+                Some(&job),
+                Some(format!("https://me.example.org/x?y&token={token}")),
+            ),
+            (
+                Some("https://me.example.org"),
+                None,
+                Some(format!("https://me.example.org/?token={token}")),
+            ),
+            (Some("not a url"), Some(&job), Some("not a url".to_owned())),
+        ] {
+            assert_eq!(with(own, job), expected);
+        }
     }
 }

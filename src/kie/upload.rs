@@ -152,3 +152,98 @@ impl UploadAnswer {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kie::outcome::Reply;
+
+    fn answer(status: u16, body: &str) -> UploadAnswer {
+        upload_answer_of(&Answer::Reply(Reply {
+            status,
+            body: body.as_bytes().to_vec(),
+            retry_after: None,
+        }))
+    }
+
+    /// Kind and code, in short.
+    fn kind(answer: &UploadAnswer) -> (&'static str, &str) {
+        match answer {
+            UploadAnswer::Stored { .. } => ("stored", ""),
+            UploadAnswer::Refused { code, .. } => ("refused", code),
+            UploadAnswer::Again { code, .. } => ("again", code),
+            UploadAnswer::Barred { code, .. } => ("barred", code),
+        }
+    }
+
+    #[test]
+    fn only_the_download_url_of_a_success_counts() {
+        let url = "https://tempfile.redpandaai.co/kieai/1/hailuo-batch/0b5e2f.png";
+        let recorded = format!(
+            r#"{{"success":true,"code":200,"msg":"File uploaded successfully","data":{{"success":true,
+            "fileName":"0b5e2f.png","filePath":"hailuo-batch/0b5e2f.png","downloadUrl":"{url}","fileSize":5,
+            "mimeType":"image/png","uploadedAt":"2026-04-08T00:00:00.000Z"}}}}"#
+        );
+        assert_eq!(answer(200, &recorded), UploadAnswer::Stored { url: url.to_owned() });
+        for body in [
+            format!(r#"{{"code":200,"data":{{"fileUrl":"{url}"}}}}"#),
+            format!(r#"{{"code":200,"success":false,"data":{{"downloadUrl":"{url}"}}}}"#),
+            format!(r#"{{"success":true,"data":{{"downloadUrl":"{url}"}}}}"#),
+            r#"{"code":200,"data":{"downloadUrl":"hailuo-batch/0b5e2f.png"}}"#.to_owned(),
+            r#"{"code":200,"data":{"downloadUrl":null}}"#.to_owned(),
+            r#"{"code":200,"data":null}"#.to_owned(),
+        ] {
+            assert_eq!(kind(&answer(200, &body)), ("again", "bad_reply"), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_an_upload_means_what_its_kind_says() {
+        for (code, expected) in [
+            (400, "refused"),
+            (401, "barred"),
+            (402, "barred"),
+            (403, "barred"),
+            (404, "barred"),
+            (405, "barred"),
+            (413, "refused"),
+            (422, "refused"),
+            (429, "again"),
+            (455, "again"),
+            (500, "again"),
+            (503, "again"),
+        ] {
+            let body = format!(r#"{{"success":false,"code":{code},"msg":"no"}}"#);
+            assert_eq!(kind(&answer(200, &body)), (expected, code.to_string().as_str()));
+            // Without an envelope only what the status itself says of the file or the address is believed.
+            let expected = if matches!(code, 400 | 422) { "again" } else { expected };
+            assert_eq!(
+                kind(&answer(code, "<html>")),
+                (expected, format!("http_{code}").as_str())
+            );
+        }
+        let UploadAnswer::Barred { remedy, .. } = answer(404, "<html>") else {
+            panic!("not barred");
+        };
+        assert_eq!(remedy, Remedy::UploadUrl);
+    }
+
+    #[test]
+    fn uploads_go_to_the_vendors_host_only_for_the_vendors_api() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let own = url("https://files.example.org/x");
+        for (base, given, expected) in [
+            ("https://api.kie.ai/", None, "https://kieai.redpandaai.co/"),
+            ("https://API.KIE.AI./", None, "https://kieai.redpandaai.co/"),
+            ("http://127.0.0.1:8080/kie/", None, "http://127.0.0.1:8080/kie/"),
+            (
+                "https://api.kie.ai.example.org/",
+                None,
+                "https://api.kie.ai.example.org/",
+            ),
+            ("https://api.kie.ai/", Some(&own), "https://files.example.org/x"),
+        ] {
+            assert_eq!(upload_url(&url(base), given).as_str(), expected);
+        }
+    }
+}

@@ -76,6 +76,7 @@ fn remedy(halt: &Halt) -> &'static str {
         "429" | "500" if halt.message.starts_with(Remedy::TopUp.trouble()) => "402",
         "500" if halt.message.starts_with(Remedy::Model.trouble()) => "505",
         "connect" if halt.message.starts_with(Remedy::Proxy.trouble()) => "407",
+        "404" | "405" if halt.message.starts_with(Remedy::UploadUrl.trouble()) => "upload",
         code => code,
     };
     match code {
@@ -107,6 +108,7 @@ fn remedy(halt: &Halt) -> &'static str {
              hour or at 00:00 UTC), then run the same command"
         }
         "505" => "Kie.ai has switched the model off: run the same command once it is back",
+        "upload" => "check `--upload-url` (and `--base-url`, where uploads go else), then run the same command",
         "budget" => "give a larger `--budget`, then run the same command",
         "patience" => {
             "see whether the network and https://kie.ai work, then run the same command; `--patience` says how long a \
