@@ -4,17 +4,20 @@ use std::env;
 use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::rate::Rate;
-use crate::sandbox::config::DEFAULT_CREDITS;
+use crate::sandbox::config::{DEFAULT_CREDITS, DEFAULT_KEEP_PARAMS, DEFAULT_POLL_LIMIT};
 use crate::sandbox::faults::VOCABULARY;
 use crate::sandbox::{
     self, Books, ErrorStyle, FaultError, FaultPlan, FaultRule, KeyPolicy, Latency, SandboxConfig, SandboxError,
+    WebhookKey,
 };
 
 /// Rows that `billed twice` names on the terminal; `GET /sandbox/books` has them all.
@@ -22,8 +25,9 @@ const MOST_NAMED: usize = 10;
 
 /// Serve a local stand-in for the API, without a key and without a network
 ///
-/// It answers `POST /api/v1/jobs/createTask` and `GET /api/v1/chat/credit` as the API does, and writes down every
-/// request that reaches it. Ask it with `GET /sandbox/books` (counts, credits, what was billed twice) and
+/// It answers as the API does: createTask, recordInfo, the balance, uploads, download-url. Its tasks end after a while
+/// with a small video, or as a tag in the prompt says; callbacks are posted to this machine only. It writes down every
+/// createTask request that reaches it. Ask it with `GET /sandbox/books` (counts, credits, what was billed twice) and
 /// `GET /sandbox/requests`; change it with `POST /sandbox/top-up {"credits": 300}` and
 /// `POST /sandbox/faults {"faults": ["500=0.1"]}`.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +52,26 @@ pub struct SandboxArgs {
     /// How long an answer takes: a duration like `200ms` or a range like `50ms..300ms`
     #[arg(long, value_name = "DURATION", default_value = "0")]
     pub latency: Latency,
+
+    /// How long a task takes from its creation to its end: a duration or a range
+    #[arg(long, value_name = "DURATION", default_value = "2s..5s")]
+    pub generate: Latency,
+
+    /// Most looks at tasks (recordInfo) in any window of that length, or `off`
+    #[arg(long, value_name = "N/DURATION", default_value_t = DEFAULT_POLL_LIMIT)]
+    pub poll_limit: Rate,
+
+    /// How long the link to a video works after its task's end, like `24h`
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub link_life: Duration,
+
+    /// Send videos with so many bytes a second (otherwise as fast as the machine can)
+    #[arg(long, value_name = "BYTES")]
+    pub file_speed: Option<NonZeroU64>,
+
+    /// Sign callbacks with the webhook key in this environment variable
+    #[arg(long, value_name = "VARIABLE")]
+    pub webhook_key_env: Option<String>,
 
     /// Let a fault strike this share of the requests, like `500=0.05`; may be repeated
     #[arg(long = "fault", value_name = "WORD=SHARE", value_delimiter = ',')]
@@ -131,9 +155,14 @@ pub enum SandboxCommandError {
     /// The faults do not fit together.
     #[error("in `--fault`: {0}")]
     Faults(#[from] FaultError),
-    /// `--api-key-env` names nothing.
-    #[error("the environment variable `{0}` of `--api-key-env` is not set, or empty")]
-    NoKey(String),
+    /// A flag names a variable that holds nothing.
+    #[error("the environment variable `{variable}` of `{flag}` is not set, or empty")]
+    NoSecret {
+        /// The variable.
+        variable: String,
+        /// The flag.
+        flag: &'static str,
+    },
     /// The port is taken, or the address is not ours.
     #[error("cannot listen on {address}")]
     Listen {
@@ -179,13 +208,19 @@ pub async fn run(args: SandboxArgs) -> Result<(), SandboxCommandError> {
 fn config_of(args: SandboxArgs) -> Result<SandboxConfig, SandboxCommandError> {
     let key = match args.api_key_env {
         None => KeyPolicy::AnyKey,
-        Some(variable) => match env::var(&variable) {
-            Ok(key) if !key.trim().is_empty() => KeyPolicy::Only(key.trim().to_owned()),
-            Ok(_) | Err(_) => return Err(SandboxCommandError::NoKey(variable)),
-        },
+        Some(variable) => KeyPolicy::Only(secret_in(variable, "--api-key-env")?),
     };
+    let webhook_key = args
+        .webhook_key_env
+        .map(|variable| secret_in(variable, "--webhook-key-env"))
+        .transpose()?;
     Ok(SandboxConfig {
         limit: args.limit,
+        generation: args.generate,
+        poll_limit: args.poll_limit,
+        link_life: args.link_life,
+        file_speed: args.file_speed,
+        webhook_key: webhook_key.map(WebhookKey::new),
         count_refused: args.count_refused,
         latency: args.latency,
         faults: FaultPlan::new(args.faults)?,
@@ -195,7 +230,16 @@ fn config_of(args: SandboxArgs) -> Result<SandboxConfig, SandboxCommandError> {
         journal: args.journal,
         key,
         keep_requests: !args.forget_requests,
+        keep_params: if args.forget_requests { 0 } else { DEFAULT_KEEP_PARAMS },
     })
+}
+
+/// The secret in an environment variable that a flag names: flags themselves show in lists of processes.
+fn secret_in(variable: String, flag: &'static str) -> Result<String, SandboxCommandError> {
+    match env::var(&variable) {
+        Ok(secret) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
+        Ok(_) | Err(_) => Err(SandboxCommandError::NoSecret { variable, flag }),
+    }
 }
 
 fn summary_of(books: &Books) -> String {
@@ -208,6 +252,32 @@ fn summary_of(books: &Books) -> String {
     if let Some(most) = books.max_in_window {
         line(format_args!("busiest window: {most} requests"));
     }
+    line(format_args!(
+        "tasks: {} credits consumed, {} given back",
+        books.consumed_credits, books.returned_credits
+    ));
+    let (polls, files) = (&books.polls, &books.files);
+    line(format_args!(
+        "looks at tasks: {}, {} refused, at most {} in a second",
+        polls.requests, polls.refused, polls.most_in_a_second
+    ));
+    line(format_args!(
+        "videos: {} requests, {} served, {} fresh links",
+        files.requests, files.served, files.fresh_links
+    ));
+    if files.with_key > 0 || books.uploads.fetched_with_key > 0 {
+        let shown = files.with_key + books.uploads.fetched_with_key;
+        line(format_args!("the key was shown to the file host {shown} times"));
+    }
+    line(format_args!(
+        "uploads: {} with {} bytes, {} refused",
+        books.uploads.stored, books.uploads.bytes, books.uploads.refused
+    ));
+    let callbacks = &books.callbacks;
+    line(format_args!(
+        "callbacks: {} answered, {} failed, {} undeliverable",
+        callbacks.answered, callbacks.failed, callbacks.undeliverable
+    ));
     if let Some(balance) = books.balance {
         line(format_args!("balance: {balance} credits"));
     }
@@ -301,13 +371,16 @@ mod tests {
     fn flags_become_the_config() {
         let args = parsed(
             "--port 0 --limit 5/1s --latency 1ms..2ms --fault 500=0.1,lost=0.2 --fault slow=5s=0.1 --seed 3 \
-             --credits unlimited --errors body --forget-requests",
+             --fault poll-429:ra=3=0.5,task-never=0.1 --credits unlimited --errors body --forget-requests \
+             --generate 30s..2m --poll-limit off --link-life 1m --file-speed 5000",
         )
         .unwrap();
-        assert_eq!((args.port, args.faults.len()), (0, 3));
+        assert_eq!((args.port, args.faults.len()), (0, 5));
         let config = config_of(args).unwrap();
         assert_eq!(config.limit, "5/1s".parse().unwrap());
-        assert_eq!((config.credits, config.keep_requests), (None, false));
+        assert_eq!((config.credits, config.keep_requests, config.keep_params), (None, false, 0));
+        assert_eq!((config.generation, config.poll_limit), ("30s..2m".parse().unwrap(), Rate::Off));
+        assert_eq!((config.link_life, config.file_speed), (Duration::from_secs(60), NonZeroU64::new(5_000)));
         assert_eq!(config.errors, ErrorStyle::Body);
     }
 
@@ -319,6 +392,9 @@ mod tests {
             ("--limit 20", "like `20/10s`"),
             ("--credits=-1", "`unlimited`"),
             ("--errors both", "`http`, `body` and `mixed`"),
+            ("--generate soon", "like `50ms..300ms`"),
+            ("--poll-limit 10", "like `20/10s`"),
+            ("--fault task-nevr=0.1", "task-never"),
         ] {
             let message = parsed(flags).unwrap_err();
             assert!(message.contains(advice), "{message}");
@@ -327,6 +403,8 @@ mod tests {
         assert!(too_much.to_string().contains("more than 1"), "{too_much}");
         let no_key = config_of(parsed("--api-key-env HAILUO_BATCH_NO_SUCH_KEY").unwrap()).unwrap_err();
         assert!(no_key.to_string().contains("HAILUO_BATCH_NO_SUCH_KEY"), "{no_key}");
+        let no_key = config_of(parsed("--webhook-key-env HAILUO_BATCH_NO_SUCH_KEY").unwrap()).unwrap_err();
+        assert!(no_key.to_string().contains("of `--webhook-key-env` is not set"), "{no_key}");
     }
 
     #[test]
@@ -339,6 +417,10 @@ mod tests {
             "slow=5s",
             "WORD:ra=30",
             "[sandbox:500*]",
+            "poll-WORD",
+            "task-never",
+            "file-cut",
+            "callback-forged",
             "--fault lost=0.01",
         ] {
             assert!(help.contains(word), "{word}");

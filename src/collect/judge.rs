@@ -31,10 +31,7 @@ pub(super) enum Effect {
     /// The API answers.
     Fine,
     /// It did not, this once.
-    Trouble {
-        code: String,
-        message: String,
-    },
+    Trouble { code: String, message: String },
     /// It asks to be left alone.
     Busy {
         code: String,
@@ -132,7 +129,9 @@ fn seen_in(task: &OpenTask, record: TaskRecord, now: UnixMillis, due_at: UnixMil
             credits,
             completed_at,
         },
-        TaskState::Waiting | TaskState::Queuing | TaskState::Generating | TaskState::Other(_) => Seen::AtWork { due_at },
+        TaskState::Waiting | TaskState::Queuing | TaskState::Generating | TaskState::Other(_) => {
+            Seen::AtWork { due_at }
+        }
     }
 }
 

@@ -392,7 +392,9 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
     }
 
     async fn start_saves(&mut self) -> Result<Option<Instant>, LedgerError> {
-        let Some(saver) = self.saver.clone() else { return Ok(None) };
+        let Some(saver) = self.saver.clone() else {
+            return Ok(None);
+        };
         if self.saving_stopped.is_some() {
             return Ok(None);
         }

@@ -44,6 +44,7 @@ const KEYS: &[Key] = &[
     Key { name: "until", example: "\"06:00\"", take: |s, v| v.parsed(str::parse).map(|x| s.planning.until = Some(x)) },
     Key { name: "for", example: "\"2h\"", take: |s, v| v.duration().map(|x| s.planning.run_for = Some(x)) },
     Key { name: "strict", example: "true", take: |s, v| v.switch().map(|x| s.planning.strict = Some(x)) },
+    Key { name: "allow_outside", example: "true", take: |s, v| v.switch().map(|x| s.planning.allow_outside = Some(x)) },
     Key { name: "retry_rejected", example: "[422, 500, \"dropped\"]", take: |s, v| v.codes().map(|x| s.planning.retry_rejected = Some(x)) },
     Key { name: "retry_failed", example: "[500]", take: |s, v| v.codes().map(|x| s.planning.retry_failed = Some(x)) },
     Key { name: "resubmit_changed", example: "true", take: |s, v| v.switch().map(|x| s.planning.resubmit_changed = Some(x)) },

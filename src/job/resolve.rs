@@ -53,6 +53,8 @@ pub struct Job {
     pub stop_at: Option<UnixMillis>,
     /// Send nothing if any row is invalid.
     pub strict: bool,
+    /// Let local images lie outside of the manifest's folder.
+    pub allow_outside: bool,
 
     /// Attempts of a row in all, for answers that are the row's own trouble.
     pub max_attempts: u32,
@@ -279,6 +281,7 @@ impl Job {
             limit: limit(origins, planning.limit)?,
             stop_at,
             strict: planning.strict.unwrap_or(false),
+            allow_outside: planning.allow_outside.unwrap_or(false),
             max_attempts: within(
                 origins,
                 "max_attempts",
@@ -685,6 +688,7 @@ mod tests {
             limit: None,
             stop_at: None,
             strict: false,
+            allow_outside: false,
             max_attempts: 3,
             patience: 900s,
             maintenance_pause: 60s,

@@ -157,6 +157,17 @@ pub struct Planning {
     )]
     pub strict: Option<bool>,
 
+    /// Let `image_url` name files outside of the manifest's folder.
+    ///
+    /// Paths are relative to that folder. One that leads out of it, also through a link, makes its row invalid, so that
+    /// a manifest from somewhere else cannot upload just any image of this computer. Default: no.
+    /// Example: --allow-outside
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_ALLOW_OUTSIDE", hide_env = true, help_heading = FILES
+    )]
+    pub allow_outside: Option<bool>,
+
     /// Queue rejected and failed rows again, all or those with these error codes.
     ///
     /// A comma list of the codes in the results. Rows that `settle --drop` gave up may have been paid for, so they are
@@ -605,8 +616,8 @@ impl Planning {
     fn merge(self, lower: Planning) -> Planning {
         each_or!(Planning {
             self, lower;
-            rate, burst, concurrency, limit, until, run_for, strict, retry_rejected, retry_failed, resubmit_changed, budget,
-            price, callback_url,
+            rate, burst, concurrency, limit, until, run_for, strict, allow_outside, retry_rejected, retry_failed,
+            resubmit_changed, budget, price, callback_url,
         })
     }
 }
@@ -803,9 +814,10 @@ mod tests {
           -h, --help  Print help (see more with '--help')
 
         Input and output:
-              --job <FILE>      Read settings from a TOML job file
-              --results <FILE>  Write the results to FILE
-              --ledger <PATH>   Keep the durable record of the batch in PATH
+              --job <FILE>                Read settings from a TOML job file
+              --results <FILE>            Write the results to FILE
+              --ledger <PATH>             Keep the durable record of the batch in PATH
+              --allow-outside[=<yes|no>]  Let `image_url` name files outside of the manifest's folder
 
         Pace and limits:
               --rate <N/DURATION>  Send at most N requests in any window of DURATION

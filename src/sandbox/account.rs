@@ -5,10 +5,19 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
-use super::billing::{Billing, TaskNumber};
+use crate::clock::{UnixMillis, Wall};
+
+use super::billing::Billing;
+use super::callbacks::CallbackBooks;
 use super::config::{ErrorStyle, Latency, SandboxConfig};
 use super::create_task::{ContentKey, Submitted};
-use super::faults::{Fault, FaultKind, FaultPlan, NO_ACCESS, NO_CREDITS, TOO_MANY};
+use super::faults::{Fault, FaultKind, NO_ACCESS, NO_CREDITS, TOO_MANY};
+use super::files::Files;
+use super::plan::FaultPlan;
+use super::polls::Polls;
+use super::task::{Echoes, Task, TaskId};
+use super::trouble::{CallbackTrouble, Ending, FileTrouble, TaskTroubles};
+use super::uploads::UploadBooks;
 use super::window::SlidingWindow;
 use super::witness::{Arrival, Books, Witness};
 
@@ -22,8 +31,16 @@ pub(super) struct Account {
     billing: Billing,
     witness: Witness,
     latency: Latency,
+    generation: Latency,
     errors: ErrorStyle,
+    echoes: Echoes,
+    pub(super) polls: Polls,
+    pub(super) files: Files,
+    pub(super) uploads: UploadBooks,
     random: fastrand::Rng,
+    /// Apart from `random`, so that a seed strikes the same createTask requests whatever else is asked in between.
+    random_of_tasks: fastrand::Rng,
+    random_of_others: fastrand::Rng,
 }
 
 /// What one arrival gets.
@@ -31,7 +48,9 @@ pub(super) struct Account {
 pub(super) struct Verdict {
     pub(super) answer: Answer,
     /// The task that was created and billed, whether or not the answer tells.
-    pub(super) task: Option<TaskNumber>,
+    pub(super) task: Option<Task>,
+    /// What becomes of the task's callback.
+    pub(super) callback: Option<CallbackTrouble>,
     /// How long the answer is held back.
     pub(super) delay: Duration,
     /// Whether an error's code is the HTTP status too.
@@ -103,6 +122,7 @@ impl Verdict {
 impl Account {
     /// A fresh account. It fails only if the journal cannot be opened.
     pub(super) fn open(config: &SandboxConfig) -> io::Result<Account> {
+        let random = || config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
         Ok(Account {
             window: SlidingWindow::new(config.limit, config.count_refused),
             faults: config.faults.clone(),
@@ -110,26 +130,32 @@ impl Account {
             billing: Billing::new(config.credits),
             witness: Witness::new(config.limit, config.journal.as_deref(), config.keep_requests)?,
             latency: config.latency,
+            generation: config.generation,
             errors: config.errors,
-            random: config.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+            echoes: Echoes::new(config.keep_params),
+            polls: Polls::new(config.poll_limit),
+            files: Files::default(),
+            uploads: UploadBooks::default(),
+            random: random(),
+            random_of_tasks: random(),
+            random_of_others: random(),
         })
     }
 
-    /// Decides about one arrival and takes it down. `now` never goes backwards.
-    pub(super) fn arrive(&mut self, now: Duration, key_fits: bool, submitted: &Submitted) -> Verdict {
-        let (answer, task) = self.decide(now, key_fits, submitted);
-        let mut delay = self.latency.draw(&mut self.random);
-        if let Answer::Fault(Fault {
-            kind: FaultKind::Slow(longer),
-            ..
-        }) = answer
-        {
-            delay += longer;
+    /// Decides about one arrival and takes it down. `now` never goes backwards; `wall` is the same moment on the wall
+    /// clock.
+    pub(super) fn arrive(&mut self, now: Duration, wall: UnixMillis, key_fits: bool, submitted: &Submitted) -> Verdict {
+        self.billing.settle(wall);
+        let troubles = self.troubles_of(submitted);
+        let (answer, task) = self.decide(now, wall, key_fits, submitted, &troubles);
+        if let Some(task) = &task {
+            self.echoes.keep(task.id, &submitted.param);
         }
         let verdict = Verdict {
             answer,
             task,
-            delay,
+            callback: troubles.callback,
+            delay: self.latency.draw(&mut self.random),
             error_in_status: self.puts_error_in_status(),
         };
         self.witness.note(now, submitted, &verdict);
@@ -137,7 +163,14 @@ impl Account {
     }
 
     /// The order of the checks. Whoever is refused early does not use up a turn of its script.
-    fn decide(&mut self, now: Duration, key_fits: bool, submitted: &Submitted) -> (Answer, Option<TaskNumber>) {
+    fn decide(
+        &mut self,
+        now: Duration,
+        wall: UnixMillis,
+        key_fits: bool,
+        submitted: &Submitted,
+        troubles: &TaskTroubles,
+    ) -> (Answer, Option<Task>) {
         if !key_fits {
             return (refused(Refuser::Key, NO_ACCESS.code, NO_ACCESS.text), None);
         }
@@ -157,15 +190,42 @@ impl Account {
             Ok(credits) => *credits,
             Err(refusal) => return (refused(Refuser::Validation, refusal.code, refusal.text), None),
         };
-        match self.billing.bill(submitted, credits) {
-            None => (refused(Refuser::Balance, NO_CREDITS.code, NO_CREDITS.text), None),
-            Some(task) => (fault.map_or(Answer::Accepted, Answer::Fault), Some(task)),
+        let task = self.task(wall, credits, troubles, submitted.image_is_missing);
+        if self.billing.bill(submitted, &task) {
+            (fault.map_or(Answer::Accepted, Answer::Fault), Some(task))
+        } else {
+            (refused(Refuser::Balance, NO_CREDITS.code, NO_CREDITS.text), None)
         }
+    }
+
+    /// What is to become of a request's task, by its tag or else by chance.
+    fn troubles_of(&mut self, submitted: &Submitted) -> TaskTroubles {
+        match &submitted.script {
+            None => self.faults.strike_task(&mut self.random_of_tasks),
+            Some(Ok(script)) => script.troubles,
+            // Refused before it becomes a task.
+            Some(Err(_)) => TaskTroubles::default(),
+        }
+    }
+
+    fn task(&mut self, created: UnixMillis, credits: u8, troubles: &TaskTroubles, image_is_missing: bool) -> Task {
+        let drawn = self.generation.draw(&mut self.random_of_tasks);
+        let generation = match troubles.callback {
+            Some(CallbackTrouble::First) => Duration::ZERO,
+            _ => troubles.generation.unwrap_or(drawn),
+        };
+        let usual = if image_is_missing {
+            Ending::NO_IMAGE
+        } else {
+            Ending::Video
+        };
+        let file = troubles.file.unwrap_or(FileTrouble::None);
+        Task::new(created, generation, credits, troubles.ending.unwrap_or(usual), file)
     }
 
     fn next_fault(&mut self, submitted: &Submitted) -> Result<Option<Fault>, String> {
         match &submitted.script {
-            None => Ok(self.faults.strike(&mut self.random).cloned()),
+            None => Ok(self.faults.strike_request(&mut self.random).cloned()),
             Some(Err(error)) => Err(format!("sandbox tag: {error}")),
             Some(Ok(script)) => {
                 let turn = self.turns.entry(submitted.content).or_default();
@@ -178,11 +238,24 @@ impl Account {
 
     /// Whether the next error's code goes into the HTTP status too.
     pub(super) fn puts_error_in_status(&mut self) -> bool {
-        match self.errors {
-            ErrorStyle::Http => true,
-            ErrorStyle::Body => false,
-            ErrorStyle::Mixed => self.random.bool(),
-        }
+        self.errors.is_in_status(&mut self.random)
+    }
+
+    /// The fault of a poll, and whether an error's code goes into the HTTP status.
+    pub(super) fn strike_poll(&mut self) -> (Option<Fault>, bool) {
+        let fault = self.faults.strike_poll(&mut self.random_of_others).cloned();
+        (fault, self.errors.is_in_status(&mut self.random_of_others))
+    }
+
+    /// The same for an upload.
+    pub(super) fn strike_upload(&mut self) -> (Option<Fault>, bool) {
+        let fault = self.faults.strike_upload(&mut self.random_of_others).cloned();
+        (fault, self.errors.is_in_status(&mut self.random_of_others))
+    }
+
+    /// The request of a task, as its record repeats it.
+    pub(super) fn param(&self, id: TaskId) -> &str {
+        self.echoes.param(id)
     }
 
     /// Replaces what goes wrong by chance.
@@ -193,26 +266,34 @@ impl Account {
     /// Adds credits and tells the balance.
     pub(super) fn top_up(&mut self, credits: f64) -> Option<f64> {
         self.billing.top_up(credits);
-        self.billing.balance
+        self.balance()
     }
 
     /// Credits left; `None` where they never run out.
-    pub(super) fn balance(&self) -> Option<f64> {
+    pub(super) fn balance(&mut self) -> Option<f64> {
+        self.billing.settle(Wall::System.now());
         self.billing.balance
     }
 
-    /// The summary so far.
-    pub(super) fn books(&self) -> Books {
+    /// The summary so far; callbacks are counted elsewhere.
+    pub(super) fn books(&mut self, callbacks: CallbackBooks) -> Books {
+        self.billing.settle(Wall::System.now());
         Books {
             requests: self.witness.requests,
             accepted: self.billing.tasks,
             billed_credits: self.billing.billed_credits,
+            returned_credits: self.billing.returned_credits,
+            consumed_credits: self.billing.consumed_credits,
             refused_429: self.witness.by_code.get(&TOO_MANY.code).copied().unwrap_or(0),
             by_code: self.witness.by_code.clone(),
             by_answer: self.witness.by_answer.clone(),
             max_in_window: self.witness.densest.as_ref().map(|densest| densest.most()),
             billed_twice: self.billing.billed_twice(),
             balance: self.billing.balance,
+            polls: self.polls.books(),
+            files: self.files.books.clone(),
+            uploads: self.uploads.clone(),
+            callbacks,
             journal_error: self.witness.journal_error.clone(),
         }
     }

@@ -1,16 +1,31 @@
 //! What a sandbox is to be like.
 
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::rate::Rate;
 
-use super::faults::FaultPlan;
+use super::callbacks::WebhookKey;
+use super::plan::FaultPlan;
 
 /// Credits a fresh sandbox account holds: 333 clips of the cheapest kind.
 pub const DEFAULT_CREDITS: f64 = 10_000.0;
+
+/// recordInfo requests of one key: 10 per second (the older edition of the API's page on task details; the newer one is
+/// silent).
+pub const DEFAULT_POLL_LIMIT: Rate = Rate::Limited {
+    requests: NonZeroU32::new(10).expect("ten is not zero"),
+    window: Duration::from_secs(1),
+};
+
+/// How long a link in a record works: "typically" 24 hours (the API's page on task details).
+pub const DEFAULT_LINK_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Requests that records repeat.
+pub const DEFAULT_KEEP_PARAMS: usize = 100_000;
 
 /// The settings of one sandbox.
 #[derive(Debug, Clone)]
@@ -21,6 +36,16 @@ pub struct SandboxConfig {
     pub count_refused: bool,
     /// How long a reply to createTask takes, counted from the request's arrival.
     pub latency: Latency,
+    /// How long a task takes from its creation to its end. Real ones take 30 s to 2 min; trials are quicker.
+    pub generation: Latency,
+    /// The window recordInfo requests must fit in; refused ones are not counted in it.
+    pub poll_limit: Rate,
+    /// How long the link in a record works, from the task's end.
+    pub link_life: Duration,
+    /// How many bytes of a file are sent in a second; `None` is as fast as the machine can.
+    pub file_speed: Option<NonZeroU64>,
+    /// The key that callbacks are signed with; without one they are not signed.
+    pub webhook_key: Option<WebhookKey>,
     /// What goes wrong by chance.
     pub faults: FaultPlan,
     /// Decides which requests the faults strike; `None` takes another each time.
@@ -36,6 +61,9 @@ pub struct SandboxConfig {
     /// Whether arrivals are kept in memory for `/sandbox/requests` (the newest
     /// [`witness::MOST_KEPT`](super::witness::MOST_KEPT)). A benchmark does without.
     pub keep_requests: bool,
+    /// Of how many tasks, the newest, the request is kept for the `param` of their records (64 MiB at most). Other
+    /// records have an empty one.
+    pub keep_params: usize,
 }
 
 impl Default for SandboxConfig {
@@ -44,6 +72,11 @@ impl Default for SandboxConfig {
             limit: Rate::ACCOUNT,
             count_refused: false,
             latency: Latency::NONE,
+            generation: Latency::GENERATION,
+            poll_limit: DEFAULT_POLL_LIMIT,
+            link_life: DEFAULT_LINK_LIFE,
+            file_speed: None,
+            webhook_key: None,
             faults: FaultPlan::default(),
             seed: None,
             credits: Some(DEFAULT_CREDITS),
@@ -51,6 +84,7 @@ impl Default for SandboxConfig {
             journal: None,
             key: KeyPolicy::AnyKey,
             keep_requests: true,
+            keep_params: DEFAULT_KEEP_PARAMS,
         }
     }
 }
@@ -67,6 +101,12 @@ impl Latency {
     pub const NONE: Latency = Latency {
         shortest: Duration::ZERO,
         longest: Duration::ZERO,
+    };
+
+    /// The usual time of a task: long enough to see it pass its states, and short enough for a trial.
+    pub const GENERATION: Latency = Latency {
+        shortest: Duration::from_secs(2),
+        longest: Duration::from_secs(5),
     };
 
     /// The latency of the next answer.
@@ -113,6 +153,17 @@ pub enum ErrorStyle {
     Body,
     /// Now this way, now that.
     Mixed,
+}
+
+impl ErrorStyle {
+    /// Whether the next error's code goes into the HTTP status too.
+    pub(super) fn is_in_status(self, random: &mut fastrand::Rng) -> bool {
+        match self {
+            ErrorStyle::Http => true,
+            ErrorStyle::Body => false,
+            ErrorStyle::Mixed => random.bool(),
+        }
+    }
 }
 
 /// Why a text is not an error style.

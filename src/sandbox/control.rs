@@ -6,8 +6,9 @@ use hyper::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::faults::{FaultPlan, FaultRule};
-use super::reply::{ReplyBody, envelope, refusal, whole};
+use super::body::ReplyBody;
+use super::plan::{FaultPlan, FaultRule};
+use super::reply::{envelope, refusal, whole};
 use super::witness::{Arrival, Books};
 
 /// `GET /sandbox/books`.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::row::MODEL;
@@ -40,8 +40,12 @@ pub(super) struct Submitted {
     pub(super) callback_url: Option<String>,
     pub(super) content: ContentKey,
     /// What the clip costs in credits, or what is wrong with the request.
-    pub(super) price: Result<f64, Refusal>,
+    pub(super) price: Result<u8, Refusal>,
     pub(super) script: Option<Result<Script, FaultError>>,
+    /// Whether the image is said to be an upload of this sandbox and is none. The request alone cannot tell.
+    pub(super) image_is_missing: bool,
+    /// The request as a record's `param` repeats it; empty for a request that cannot become a task.
+    pub(super) param: String,
 }
 
 impl Submitted {
@@ -53,13 +57,16 @@ impl Submitted {
         let image_url = shown(input.get("image_url"), "").into_owned();
         let duration = shown(input.get("duration"), "6");
         let resolution = shown(input.get("resolution"), "768P");
+        let price = if whole.is_object() {
+            price(&whole, input)
+        } else {
+            Err(MALFORMED)
+        };
         Submitted {
             content: ContentKey::of([&prompt, &image_url, &duration, &resolution]),
-            price: if whole.is_object() {
-                price(&whole, input)
-            } else {
-                Err(MALFORMED)
-            },
+            param: if price.is_ok() { param(&whole) } else { String::new() },
+            price,
+            image_is_missing: false,
             script: Script::of_prompt(&prompt),
             callback_url: given(whole.get("callBackUrl")).map(|url| shown(Some(url), "").into_owned()),
             prompt,
@@ -91,8 +98,29 @@ impl fmt::Display for ContentKey {
     }
 }
 
+/// `{"input":"…","callBackUrl":…,"model":…}`, where the input is text again and has the server's defaults filled in.
+fn param(whole: &Value) -> String {
+    let mut input = whole.get("input").cloned().unwrap_or(Value::Null);
+    for (field, default) in [
+        ("duration", json!("6")),
+        ("resolution", json!("768P")),
+        ("nsfw_checker", json!(false)),
+    ] {
+        if input.get(field).is_none_or(Value::is_null) {
+            input[field] = default;
+        }
+    }
+    let mut param = json!({"input": input.to_string()});
+    for field in ["callBackUrl", "model"] {
+        if let Some(value) = given(whole.get(field)) {
+            param[field] = value.clone();
+        }
+    }
+    param.to_string()
+}
+
 /// The price list of mid-2026, in credits of half a US cent.
-fn price(whole: &Value, input: &Value) -> Result<f64, Refusal> {
+fn price(whole: &Value, input: &Value) -> Result<u8, Refusal> {
     let model = given(whole.get("model")).ok_or(REQUIRED)?;
     if model.as_str() != Some(MODEL) {
         return Err(NO_SUCH_MODEL);
@@ -107,8 +135,8 @@ fn price(whole: &Value, input: &Value) -> Result<f64, Refusal> {
         return Err(PROMPT_TOO_LONG);
     }
     match (duration, resolution) {
-        ("6", "768P") => Ok(30.0),
-        ("10", "768P") | ("6", "1080P") => Ok(50.0),
+        ("6", "768P") => Ok(30),
+        ("10", "768P") | ("6", "1080P") => Ok(50),
         // Not offered. What the API answers to the pair was never recorded; this is a guess.
         ("10", "1080P") => Err(RESOLUTION_OUT_OF_RANGE),
         ("6" | "10", _) => Err(RESOLUTION_OUT_OF_RANGE),
@@ -147,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    fn judged(edit: impl FnOnce(&mut Value)) -> Result<f64, (u16, &'static str)> {
+    fn judged(edit: impl FnOnce(&mut Value)) -> Result<u8, (u16, &'static str)> {
         let mut body = json!({
             "model": MODEL,
             "input": {"prompt": "a boat", "image_url": "https://img.example.org/a.png"},
@@ -160,10 +188,10 @@ mod tests {
     #[test]
     fn the_price_follows_length_and_resolution() {
         for (duration, resolution, credits) in [
-            (json!(null), json!(null), 30.0),
-            (json!("6"), json!("768P"), 30.0),
-            (json!("10"), json!("768P"), 50.0),
-            (json!("6"), json!("1080P"), 50.0),
+            (json!(null), json!(null), 30),
+            (json!("6"), json!("768P"), 30),
+            (json!("10"), json!("768P"), 50),
+            (json!("6"), json!("1080P"), 50),
         ] {
             let price = judged(|body| {
                 body["input"]["duration"] = duration;
@@ -238,8 +266,24 @@ mod tests {
         }
         assert_eq!(
             judged(|body| body["input"]["prompt"] = json!("é".repeat(5_000))),
-            Ok(30.0)
+            Ok(30)
         );
+    }
+
+    #[test]
+    fn a_request_is_repeated_with_its_input_as_text_and_the_defaults() {
+        let body = json!({"model": MODEL, "callBackUrl": "http://127.0.0.1/?token=1-a",
+            "input": {"prompt": "a \"boat\"", "image_url": "https://img.example.org/a.png", "duration": null}});
+        let param: Value = serde_json::from_str(&Submitted::read(body.to_string().as_bytes()).param).unwrap();
+        assert_eq!(
+            (&param["model"], &param["callBackUrl"]),
+            (&body["model"], &body["callBackUrl"])
+        );
+        let input: Value = serde_json::from_str(param["input"].as_str().unwrap()).unwrap();
+        let expected = json!({"prompt": "a \"boat\"", "image_url": "https://img.example.org/a.png", "duration": "6",
+            "resolution": "768P", "nsfw_checker": false});
+        assert_eq!(input, expected);
+        assert_eq!(Submitted::read(b"{}").param, "");
     }
 
     #[test]

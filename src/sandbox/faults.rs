@@ -1,10 +1,13 @@
-//! The faults the sandbox can play, the words for them, and which one strikes.
+//! The faults that can strike an answer, and the words for them.
 //!
-//! The same words are used in `--fault WORD=RATE`, in tags of a prompt (see `script.rs`) and in the books.
+//! The same words are used in `--fault WORD=RATE` (see `plan.rs`), in tags of a prompt (see `script.rs`) and in the books.
+//! `trouble.rs` has the words for what comes after an answer.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+use super::trouble;
 
 /// A refusal in the API's envelope. The texts are those the API was seen or documented to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,11 +176,42 @@ Faults:
   slow=5s          the proper answer, so much later
   WORD:ra=30       with a `Retry-After` header (refusals and pages)
   WORD:billed      the task was created and billed all the same (500s, pages, empty, garbage)
+  poll-WORD        the same for a look at a task (recordInfo); `--fault` only
+  upload-WORD      the same for an upload; `--fault` only
+
+What becomes of a task:
+  task-fail        it fails with code 500; task-fail-400, -422 and -501 with those
+  task-fail-image  it fails because its image could not be fetched
+  task-never       it waits for ever
+  task-slow=30s    its generation takes so long
+  task-odd-state   a video, by way of a state that nobody documented
+  task-no-url      success without a link
+  task-late-record no record for the first half of its time
+  task-no-record   no record, ever
+
+What becomes of its file:
+  file-gone        the record's link is refused (403); a fresh one works
+  file-expired     404, and no fresh link is given
+  file-cut         the first transfer breaks off half-way
+  file-html        an error page with status 200
+  file-endless     half a file, then a byte now and then, for ever
+  file-wrong-length  every transfer ends a byte before the promised length
+  file-elsewhere   the link redirects to another host name
+
+What becomes of its callback:
+  callback-twice   it comes twice
+  callback-late=5s it comes so long after the end
+  callback-never   it does not come
+  callback-forged  wrongly signed, with a body that claims failure
+  callback-first   the task ends at once, and its callback comes before the answer to createTask
+  callback-snake   the id is in `data.task_id` instead of `data.taskId`
 
 Tags in a prompt, for that content only:
   [sandbox:429]          the first arrival gets a 429, later ones the proper answer
   [sandbox:500,lost,ok]  one word for each arrival in turn
-  [sandbox:500*]         for ever (the last word repeats)";
+  [sandbox:500*]         for ever (the last word repeats)
+  [sandbox:lost,task-fail,callback-twice]
+                         words of tasks, files and callbacks stand anywhere in the tag and hold for all its tasks";
 
 /// Why a text is not a fault.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -196,16 +230,21 @@ pub enum FaultError {
     /// `--fault 500` or `--fault 500=2`.
     #[error("`{0}` is not a fault with its rate: write the word and a share from 0 to 1, like `500=0.05`")]
     Rate(String),
-    /// The shares of a plan add up to more than one.
-    #[error("the rates of all faults add up to {0}, which is more than 1")]
+    /// A word that cannot stand in a prompt: the request it would strike does not bring one.
+    #[error("`{0}` strikes by `--fault` only, not by a tag")]
+    NotInTag(String),
+    /// The shares of one kind of fault add up to more than one.
+    #[error("the rates of the faults of one kind add up to {0}, which is more than 1")]
     TooMuch(f64),
 }
 
 fn known_words() -> String {
     let plain: Vec<&str> = WORDS.iter().map(|(word, ..)| *word).collect();
     format!(
-        "{}, redirect, page400 to page599, slow=DURATION, and `:ra=SECONDS` or `:billed` after a word",
-        plain.join(", ")
+        "{}, redirect, page400 to page599, slow=DURATION, each with `:ra=SECONDS` or `:billed` after it where that means \
+         something, or `poll-` or `upload-` before it; {}",
+        plain.join(", "),
+        trouble::known_words()
     )
 }
 
@@ -289,66 +328,6 @@ impl fmt::Display for Fault {
     }
 }
 
-/// A fault and the share of requests it strikes: `500=0.05`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FaultRule {
-    /// What strikes.
-    pub fault: Fault,
-    /// From 0 to 1.
-    pub share: f64,
-}
-
-impl FromStr for FaultRule {
-    type Err = FaultError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || FaultError::Rate(text.to_owned());
-        let (word, share) = text.rsplit_once('=').unwrap_or((text, ""));
-        let share = share
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|share| (0.0..=1.0).contains(share));
-        match (word.parse::<Fault>(), share) {
-            (Ok(fault), Some(share)) => Ok(FaultRule { fault, share }),
-            // `slow=5s` alone ends here too: its `=` is not a rate's.
-            (_, None) if text.parse::<Fault>().is_ok() => Err(wrong()),
-            (Err(error), _) => Err(error),
-            (Ok(_), None) => Err(wrong()),
-        }
-    }
-}
-
-/// Which fault strikes how often. At most one strikes a request.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct FaultPlan {
-    rules: Vec<FaultRule>,
-}
-
-impl FaultPlan {
-    /// A plan of these rules, unless they ask for more than every request.
-    pub fn new(rules: Vec<FaultRule>) -> Result<FaultPlan, FaultError> {
-        let sum: f64 = rules.iter().map(|rule| rule.share).sum();
-        // A hundred times 0.01 is a little more than 1.
-        if sum > 1.0 + 1e-9 {
-            return Err(FaultError::TooMuch(sum));
-        }
-        Ok(FaultPlan { rules })
-    }
-
-    /// The fault for the next request, if any.
-    pub fn strike(&self, random: &mut fastrand::Rng) -> Option<&Fault> {
-        if self.rules.is_empty() {
-            return None;
-        }
-        let mut left = random.f64();
-        self.rules.iter().find_map(|rule| {
-            left -= rule.share;
-            (left < 0.0).then_some(&rule.fault)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,8 +366,16 @@ mod tests {
 
     #[test]
     fn an_unknown_word_is_answered_with_the_known_ones() {
-        let message = "508=0.1".parse::<FaultRule>().unwrap_err().to_string();
-        for word in ["508", "500:maintenance", "lost", "page400", "slow="] {
+        let message = "508".parse::<Fault>().unwrap_err().to_string();
+        for word in [
+            "508",
+            "500:maintenance",
+            "lost",
+            "page400",
+            "slow=",
+            "poll-",
+            "task-never",
+        ] {
             assert!(message.contains(word), "{message}");
         }
         for text in [
@@ -404,50 +391,5 @@ mod tests {
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text:?}");
         }
-    }
-
-    #[test]
-    fn a_rule_is_a_word_and_a_share() {
-        for (text, word, share) in [
-            ("500=0.05", "500", 0.05),
-            ("429:ra=30=1", "429:ra=30", 1.0),
-            ("slow=5s=0.5", "slow=5s", 0.5),
-        ] {
-            let rule: FaultRule = text.parse().unwrap();
-            assert_eq!((rule.fault.word(), rule.share), (word, share));
-        }
-        for text in ["500", "500=", "500=1.5", "500=-1", "500=NaN", "slow=5s"] {
-            assert!(
-                matches!(text.parse::<FaultRule>(), Err(FaultError::Rate(_))),
-                "{text:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn shares_hold_and_the_seed_decides() {
-        let rules = ["500=0.2", "lost=0.1"].map(|text| text.parse().unwrap());
-        let plan = FaultPlan::new(rules.to_vec()).unwrap();
-        let words = |seed: u64| -> Vec<Option<String>> {
-            let mut random = fastrand::Rng::with_seed(seed);
-            (0..10_000)
-                .map(|_| plan.strike(&mut random).map(Fault::to_string))
-                .collect()
-        };
-        let drawn = words(7);
-        let count = |word: &str| drawn.iter().flatten().filter(|drawn| *drawn == word).count();
-        assert!((1_850..2_150).contains(&count("500")), "{}", count("500"));
-        assert!((900..1_100).contains(&count("lost")), "{}", count("lost"));
-        assert_eq!(drawn, words(7));
-        assert_ne!(drawn, words(8));
-    }
-
-    #[test]
-    fn a_plan_for_more_than_every_request_is_refused() {
-        let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-        assert!(FaultPlan::new(rules(&["500=0.6", "lost=0.6"])).is_err());
-        let all = FaultPlan::new(rules(&["500=0.6", "lost=0.4"])).unwrap();
-        let mut random = fastrand::Rng::with_seed(1);
-        assert!((0..1_000).all(|_| all.strike(&mut random).is_some()));
     }
 }

@@ -2,41 +2,30 @@
 
 use std::error::Error;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::AUTHORIZATION;
+use hyper::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::account::Account;
+use super::body::ReplyBody;
+use super::callbacks::{Callbacks, deliver_callbacks};
 use super::config::{KeyPolicy, SandboxConfig};
-use super::control;
-use super::create_task::Submitted;
-use super::faults::{NO_ACCESS, NOT_FOUND};
-use super::reply::{Hangup, Reply, ReplyBody, envelope, refusal, reply_to};
+use super::faults::Refusal;
+use super::files::Link;
+use super::reply::{Hangup, refusal};
+use super::routes::answer;
+use super::task::Task;
 use super::witness::{Arrival, Books};
-
-const CREATE_TASK: &str = "/api/v1/jobs/createTask";
-const CREDIT: &str = "/api/v1/chat/credit";
-
-/// Largest request body. A createTask body with the longest prompt, all of it escaped, has about 60 kB.
-const LARGEST_BODY_BYTES: usize = 1 << 20;
-
-/// What the balance of an account reads that never runs out.
-const ENDLESS_CREDITS: f64 = 1e9;
 
 /// How long to wait when the system cannot give another connection (no file descriptors left).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -60,7 +49,6 @@ pub enum SandboxError {
 /// A running sandbox. It ends when it is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
-    address: SocketAddr,
     server: Arc<Server>,
     /// Dropping it ends the loop in [`serve`].
     stop: oneshot::Sender<()>,
@@ -76,28 +64,27 @@ pub async fn start(config: SandboxConfig, listener: TcpListener) -> Result<Sandb
     })?;
     let server = Arc::new(Server {
         account: Mutex::new(account),
+        callbacks: Callbacks::new(config.webhook_key),
         key: config.key,
+        url: format!("http://{address}"),
+        link_life: config.link_life,
+        file_speed: config.file_speed,
         started: Instant::now(),
     });
     let (stop, stopped) = oneshot::channel();
     let serving = tokio::spawn(serve(listener, Arc::clone(&server), stopped));
-    Ok(Sandbox {
-        address,
-        server,
-        stop,
-        serving,
-    })
+    Ok(Sandbox { server, stop, serving })
 }
 
 impl Sandbox {
     /// What takes the place of `https://api.kie.ai`: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.server.url.clone()
     }
 
     /// The summary so far.
     pub fn books(&self) -> Books {
-        self.server.account().books()
+        self.server.books()
     }
 
     /// The newest arrivals, oldest first; empty without `keep_requests`.
@@ -121,27 +108,57 @@ impl Sandbox {
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the sandbox's loop ended badly");
         }
-        self.server.account().books()
+        self.server.books()
     }
 }
 
 /// What all connections share.
 #[derive(Debug)]
-struct Server {
+pub(super) struct Server {
     account: Mutex<Account>,
-    key: KeyPolicy,
-    started: Instant,
+    pub(super) callbacks: Callbacks,
+    pub(super) key: KeyPolicy,
+    /// `http://ADDRESS:PORT`.
+    pub(super) url: String,
+    link_life: Duration,
+    /// In bytes a second.
+    pub(super) file_speed: Option<NonZeroU64>,
+    pub(super) started: Instant,
 }
 
 impl Server {
-    fn account(&self) -> MutexGuard<'_, Account> {
+    pub(super) fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().expect("nothing panics while it holds the account")
+    }
+
+    /// The summary so far.
+    pub(super) fn books(&self) -> Books {
+        let callbacks = self.callbacks.books();
+        self.account().books(callbacks)
+    }
+
+    /// A refusal in the envelope.
+    pub(super) fn refuse(&self, refusal_: Refusal) -> Response<ReplyBody> {
+        let in_status = self.account().puts_error_in_status();
+        refusal(refusal_.code, refusal_.text, in_status)
+    }
+
+    /// The link to a task's video in its record.
+    pub(super) fn link_of(&self, task: &Task) -> String {
+        format!("{}{}", self.url, Link::in_record(*task, self.link_life).path())
+    }
+
+    /// The same server under the other name of this machine.
+    pub(super) fn other_url(&self) -> String {
+        let port = self.url.rsplit(':').next().unwrap_or_default();
+        format!("http://localhost:{port}")
     }
 }
 
 /// Takes connections until `stopped` is sent or dropped, then closes them all.
 async fn serve(listener: TcpListener, server: Arc<Server>, mut stopped: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
+    connections.spawn(deliver_callbacks(Arc::clone(&server)));
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -183,95 +200,4 @@ async fn serve_connection(stream: TcpStream, server: Arc<Server>) {
 fn asks_for_reset(error: &hyper::Error) -> bool {
     let hangup = error.source().and_then(|source| source.downcast_ref::<Hangup>());
     hangup == Some(&Hangup::Reset)
-}
-
-async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Reply {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    match (method, path.as_str()) {
-        (Method::POST, CREATE_TASK) => create_task(&server, request).await,
-        (Method::GET, CREDIT) => Ok(credit(&server, &request)),
-        (Method::GET, "/sandbox/books") => {
-            let books = server.account().books();
-            Ok(control::books(&books))
-        }
-        (Method::GET, "/sandbox/requests") => {
-            let arrivals = server.account().arrivals();
-            Ok(control::requests(&arrivals))
-        }
-        (Method::POST, "/sandbox/top-up") => {
-            let body = whole_body(request).await?;
-            let credits = body
-                .as_ref()
-                .map_err(TooLarge::to_string)
-                .and_then(control::credits_to_add);
-            let balance = credits.map(|credits| control::balance(server.account().top_up(credits)));
-            Ok(control::changed(balance))
-        }
-        (Method::POST, "/sandbox/faults") => {
-            let body = whole_body(request).await?;
-            let faults = body.as_ref().map_err(TooLarge::to_string).and_then(control::new_faults);
-            let outcome = faults.map(|faults| {
-                server.account().set_faults(faults);
-                json!(null)
-            });
-            Ok(control::changed(outcome))
-        }
-        _ => {
-            let in_status = server.account().puts_error_in_status();
-            Ok(refusal(NOT_FOUND.code, NOT_FOUND.text, in_status))
-        }
-    }
-}
-
-async fn create_task(server: &Server, request: Request<Incoming>) -> Reply {
-    let key_fits = key_fits(server, &request);
-    let body = match whole_body(request).await? {
-        Ok(body) => body,
-        Err(too_large) => return Ok(refusal(413, &too_large.to_string(), true)),
-    };
-    let submitted = Submitted::read(&body);
-    let verdict = {
-        let mut account = server.account();
-        // Read under the lock, so that moments are in the order of arrival.
-        let now = server.started.elapsed();
-        account.arrive(now, key_fits, &submitted)
-    };
-    drop((submitted, body));
-    if !verdict.delay.is_zero() {
-        tokio::time::sleep(verdict.delay).await;
-    }
-    reply_to(verdict, CREATE_TASK).await
-}
-
-fn credit(server: &Server, request: &Request<Incoming>) -> Response<ReplyBody> {
-    let mut account = server.account();
-    if key_fits(server, request) {
-        let balance = account.balance().unwrap_or(ENDLESS_CREDITS);
-        envelope(200, "success", &json!(balance), StatusCode::OK)
-    } else {
-        refusal(NO_ACCESS.code, NO_ACCESS.text, account.puts_error_in_status())
-    }
-}
-
-fn key_fits(server: &Server, request: &Request<Incoming>) -> bool {
-    let authorization = request.headers().get(AUTHORIZATION);
-    server.key.admits(authorization.and_then(|value| value.to_str().ok()))
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the request body has more than {LARGEST_BODY_BYTES} bytes")]
-struct TooLarge;
-
-/// The body, or what is wrong with it. A client that leaves in mid-body has not arrived: the connection just ends.
-async fn whole_body(request: Request<Incoming>) -> Result<Result<Bytes, TooLarge>, Hangup> {
-    // Told at once: a client that announces too much may wait for leave to send it.
-    if request.body().size_hint().lower() > LARGEST_BODY_BYTES as u64 {
-        return Ok(Err(TooLarge));
-    }
-    let limited = Limited::new(request.into_body(), LARGEST_BODY_BYTES);
-    match limited.collect().await {
-        Ok(body) => Ok(Ok(body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Ok(Err(TooLarge)),
-        Err(_) => Err(Hangup::Close),
-    }
 }

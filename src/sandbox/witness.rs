@@ -12,7 +12,11 @@ use crate::clock::Wall;
 use crate::rate::Rate;
 
 use super::account::Verdict;
+use super::callbacks::CallbackBooks;
 use super::create_task::Submitted;
+use super::files::FileBooks;
+use super::polls::PollBooks;
+use super::uploads::UploadBooks;
 use super::window::Densest;
 
 /// Arrivals kept in memory; the journal has them all.
@@ -52,8 +56,12 @@ pub struct Books {
     pub requests: u64,
     /// Tasks created; each is billed, whether or not the client was told.
     pub accepted: u64,
-    /// Credits they cost.
+    /// Credits that were taken for them when they were created.
     pub billed_credits: f64,
+    /// Of them, those that came back because a task failed.
+    pub returned_credits: f64,
+    /// Of them, those of the tasks that have ended otherwise: the sum of `creditsConsumed` in their records.
+    pub consumed_credits: f64,
     /// Requests answered with 429, by the window or by a fault.
     pub refused_429: u64,
     /// Requests by the envelope's code; those without an envelope are in `by_answer` only.
@@ -66,6 +74,14 @@ pub struct Books {
     pub billed_twice: Vec<BilledTwice>,
     /// Credits left; `None` where they never run out.
     pub balance: Option<f64>,
+    /// Looks at tasks.
+    pub polls: PollBooks,
+    /// Requests for videos.
+    pub files: FileBooks,
+    /// Files that were uploaded.
+    pub uploads: UploadBooks,
+    /// Calls to the clients.
+    pub callbacks: CallbackBooks,
     /// Why the journal is not complete, if it is not.
     pub journal_error: Option<String>,
 }
@@ -164,7 +180,7 @@ fn arrival(seq: u64, now: Duration, submitted: &Submitted, verdict: &Verdict) ->
         content: submitted.content.to_string(),
         answer: verdict.word().to_owned(),
         code: verdict.code(),
-        task_id: verdict.task.map(|task| task.to_string()),
+        task_id: verdict.task.map(|task| task.id.to_string()),
         billed: verdict.task.is_some(),
     }
 }
