@@ -544,6 +544,18 @@ async fn a_body_of_a_hundred_megabytes_is_refused_early() {
     assert_eq!(trial.post(&target(1), "", &format!("{largest} ")).await.0, 413);
 }
 
+/// A proxy that cannot finish its request reports a bad gateway, and not why the request was refused.
+#[tokio::test]
+async fn a_client_that_sends_everything_first_is_let_finish() {
+    let trial = Trial::new(OPEN).await;
+    for length in [300_000, 8_000_000] {
+        let mut stream = trial.connect().await;
+        let request = request(&target(1), "", &" ".repeat(length));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert_eq!(parse(&answer(&mut stream).await).0, 413, "{length}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_asks_for_leave_to_send_gets_it_or_a_refusal() {
     let trial = Trial::new(OPEN).await;
