@@ -14,6 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use hailuo_batch::kie::upload::UPLOAD_URL;
 use hailuo_batch::manifest::Field;
 use hailuo_batch::row::{RESULTS_COLUMNS, RowState};
 use hailuo_batch::sandbox::faults::VOCABULARY;
@@ -91,6 +92,9 @@ fn every_option_of_run_is_in_the_table_with_its_default() {
         let cells: Vec<&str> = row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
         assert_eq!(cells[1], default, "default of {flag}");
     }
+    // The help cannot take this one from where it is decided.
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("Default: {UPLOAD_URL} for")), "{help}");
 }
 
 #[test]
@@ -174,7 +178,12 @@ fn every_environment_variable_in_the_readme_is_read() {
     for name in README.split(|character: char| !character.is_ascii_uppercase() && character != '_') {
         match name.strip_prefix("HAILUO_BATCH_") {
             Some(rest) => assert!(rest == "LOG" || option(rest), "{name}"),
-            None if name.starts_with("KIE_") => assert!(["KIE_API_KEY", "KIE_BASE_URL"].contains(&name), "{name}"),
+            None if name.starts_with("KIE_") => {
+                assert!(
+                    ["KIE_API_KEY", "KIE_BASE_URL", "KIE_WEBHOOK_KEY"].contains(&name),
+                    "{name}"
+                );
+            }
             None => {}
         }
     }

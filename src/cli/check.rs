@@ -75,10 +75,10 @@ fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {
         sandbox: job.sandbox,
         counts,
         cost: Cost {
-            spent_credits: None,
             estimated_credits: estimate(&job.prices, outputs::kinds_of(survey)),
             usd_per_credit: Some(USD_PER_CREDIT),
             price_source: Some(job.prices.source().to_owned()),
+            ..Cost::default()
         },
         estimated_time: time_for(job.rate, valid),
         ledger: job.ledger.display().to_string(),

@@ -3,7 +3,9 @@
 //! Standard output carries a command's summary (or its JSON) and nothing else; everything said on the way goes to
 //! standard error, through `console::Console`.
 
+mod api;
 mod background;
+mod balance;
 mod check;
 mod console;
 mod failure;

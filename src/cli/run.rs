@@ -2,31 +2,25 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use reqwest::header::HeaderValue;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use url::Url;
 
 use crate::clock::Wall;
 use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
-use crate::kie::client::{QUESTION_TIMEOUT, UPLOAD_TIMEOUT};
-use crate::kie::upload::upload_url;
-use crate::kie::{Client, ClientConfig};
-use crate::ledger::{LedgerError, Reader, Realm, Store};
+use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
 use crate::manifest::{Images, Survey};
-use crate::rate::Rate;
 use crate::results::{Columns, ResultsWriter};
-use crate::sandbox::{self, Sandbox, SandboxConfig};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
+use super::api::{Service, authorization};
 use super::background::{Background, blocking};
+use super::balance::{self, Vigil};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
@@ -71,7 +65,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
-    let (store, report) = send(store, &job, &console, authorization, &signals).await?;
+    let Sent { store, report, refused } = send(store, &job, &console, authorization, &signals).await?;
     let path = job.results.clone();
     let written = blocking({
         let ledger = job.ledger.clone();
@@ -92,6 +86,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     drop(store);
     summary.command_line = words;
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
+    summary.halted = summary.halted.or(refused);
     match &written {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
         Err(failure) => {
@@ -116,19 +111,6 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The header that carries the key; the sandbox takes any.
-fn authorization(job: &Job, console: &Console) -> Result<HeaderValue, Failure> {
-    if job.sandbox {
-        return Ok(HeaderValue::from_static("Bearer sandbox"));
-    }
-    let (key, warning) = job.api_key()?;
-    key.hide_in(|secret| console.secrets.hide(secret));
-    if let Some(warning) = warning {
-        console.warn(&warning);
-    }
-    Ok(key.authorization_header())
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.
@@ -172,14 +154,35 @@ fn open_ledger(job: &Job, console: &Console) -> Result<Store, Failure> {
     }
 }
 
-/// Sends what is queued and gives the ledger back, with the run's end noted in it.
+/// What sending came to.
+struct Sent {
+    /// The ledger, with the run's end noted in it.
+    store: Store,
+    report: RunReport,
+    /// Why the run did not even begin.
+    refused: Option<view::Halt>,
+}
+
+impl Sent {
+    fn nothing(store: Store, refused: Option<view::Halt>) -> Sent {
+        let report = RunReport {
+            standing: Standing::default(),
+            halt: None,
+            ledger_error: None,
+            time_is_up: false,
+        };
+        Sent { store, report, refused }
+    }
+}
+
+/// Sends what is queued.
 async fn send(
     mut store: Store,
     job: &Job,
     console: &Console,
     authorization: HeaderValue,
     signals: &Signals,
-) -> Result<(Store, RunReport), Failure> {
+) -> Result<Sent, Failure> {
     let reader = Reader::open(&job.ledger)?;
     let counts: Counts = reader.counts()?.into_iter().collect();
     let target = if job.sandbox {
@@ -191,28 +194,16 @@ async fn send(
     if counts.queued == 0 {
         let run_id = store.begin_run(Wall::System, target)?;
         store.end_run(run_id, Wall::System.now(), None)?;
-        let nothing = RunReport {
-            standing: Standing::default(),
-            halt: None,
-            ledger_error: None,
-            time_is_up: false,
-        };
-        return Ok((store, nothing));
+        return Ok(Sent::nothing(store, None));
     }
-    let sandbox = if job.sandbox {
-        Some(start_sandbox(job).await?)
-    } else {
-        None
-    };
-    let base_url = match &sandbox {
-        Some(sandbox) => Url::parse(&sandbox.url()).map_err(|error| Failure::EmbeddedSandbox(error.into()))?,
-        None => job.base_url.clone(),
-    };
-    let client = Client::new(&client_config(job, base_url)?, authorization)?;
+    let service = Service::reach(job, authorization).await?;
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
-    news::tell_of_the_plan(console, job, counts.queued);
+    let opening = balance::open(job, &service.client, console, signals.stop.clone()).await?;
+    if opening.halt.is_none() {
+        news::tell_of_the_plan(console, job, counts.queued);
+    }
 
     let (standing, watched) = watch::channel(Standing::default());
     let notices = console.clone();
@@ -222,67 +213,41 @@ async fn send(
     };
     // Not before everything else that can fail: a run that never began must not be left open in the ledger.
     let run_id = store.begin_run(Wall::System, target)?;
+    if let Some(before) = opening.before {
+        store.note_balance(run_id, Balance::Before, before)?;
+    }
+    if let Some(halt) = opening.halt {
+        store.end_run(run_id, Wall::System.now(), Some((&halt.code, &halt.message)))?;
+        return Ok(Sent::nothing(store, Some(halt)));
+    }
     let (writer, thread) = store.into_writer(run_id)?;
+    let vigil = Vigil::start(job, Arc::clone(&service.client), console, opening, watched.clone());
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
-    let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
+    let mut report = dispatch::run(Arc::clone(&service.client), writer, config, signals.stop.clone(), watch).await;
     background.end().await;
+    vigil.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
         // The ledger's thread found its own rules broken: end as visibly as it did.
         Err(panic) => std::panic::resume_unwind(panic),
     };
-    if let Some(sandbox) = sandbox {
-        sandbox.stop().await;
+    if report.standing.requests > 0
+        && !job.sandbox
+        && let Err(error) = balance::note_after(&mut store, run_id, &*service.client, signals.stop.clone()).await
+    {
+        report.ledger_error.get_or_insert(error);
     }
+    service.leave().await;
     let halted = halted_by(&report);
     let halted = halted.as_ref().map(|halt| (halt.code.as_str(), halt.message.as_str()));
     if let Err(error) = store.end_run(run_id, Wall::System.now(), halted) {
         // A ledger that has failed before cannot note its own failure either.
         report.ledger_error.get_or_insert(error);
     }
-    Ok((store, report))
-}
-
-async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
-    let failed = |error: std::io::Error| Failure::EmbeddedSandbox(error.into());
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
-    // The real limit, whatever --rate says: that is what the trial is to show. The account never runs dry, so that a
-    // manifest of any length can be tried.
-    let limit = if job.rate == Rate::Off {
-        Rate::Off
-    } else {
-        Rate::ACCOUNT
-    };
-    let config = SandboxConfig {
-        limit,
-        credits: None,
-        keep_requests: false,
-        // Enough for the tasks that a trial waits for, and nothing against a million prompts.
-        keep_params: 4_000,
-        ..SandboxConfig::default()
-    };
-    sandbox::start(config, listener)
-        .await
-        .map_err(|error| Failure::EmbeddedSandbox(Box::new(error)))
-}
-
-fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
-    let read = |path: &PathBuf| {
-        fs::read(path).map_err(|source| Failure::CaFile {
-            path: path.clone(),
-            source,
-        })
-    };
-    Ok(ClientConfig {
-        upload_url: upload_url(&base_url, None),
-        base_url,
-        connect_timeout: job.connect_timeout,
-        timeout: job.timeout,
-        question_timeout: QUESTION_TIMEOUT,
-        upload_timeout: UPLOAD_TIMEOUT,
-        reuse_connections: job.reuse_connections,
-        extra_roots_pem: job.ca_file.as_ref().map(read).transpose()?,
-        no_proxy: job.sandbox,
+    Ok(Sent {
+        store,
+        report,
+        refused: None,
     })
 }
 

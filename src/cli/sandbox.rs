@@ -378,9 +378,18 @@ mod tests {
         assert_eq!((args.port, args.faults.len()), (0, 5));
         let config = config_of(args).unwrap();
         assert_eq!(config.limit, "5/1s".parse().unwrap());
-        assert_eq!((config.credits, config.keep_requests, config.keep_params), (None, false, 0));
-        assert_eq!((config.generation, config.poll_limit), ("30s..2m".parse().unwrap(), Rate::Off));
-        assert_eq!((config.link_life, config.file_speed), (Duration::from_secs(60), NonZeroU64::new(5_000)));
+        assert_eq!(
+            (config.credits, config.keep_requests, config.keep_params),
+            (None, false, 0)
+        );
+        assert_eq!(
+            (config.generation, config.poll_limit),
+            ("30s..2m".parse().unwrap(), Rate::Off)
+        );
+        assert_eq!(
+            (config.link_life, config.file_speed),
+            (Duration::from_secs(60), NonZeroU64::new(5_000))
+        );
         assert_eq!(config.errors, ErrorStyle::Body);
     }
 
@@ -404,7 +413,10 @@ mod tests {
         let no_key = config_of(parsed("--api-key-env HAILUO_BATCH_NO_SUCH_KEY").unwrap()).unwrap_err();
         assert!(no_key.to_string().contains("HAILUO_BATCH_NO_SUCH_KEY"), "{no_key}");
         let no_key = config_of(parsed("--webhook-key-env HAILUO_BATCH_NO_SUCH_KEY").unwrap()).unwrap_err();
-        assert!(no_key.to_string().contains("of `--webhook-key-env` is not set"), "{no_key}");
+        assert!(
+            no_key.to_string().contains("of `--webhook-key-env` is not set"),
+            "{no_key}"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! From an accepted task to a video on disk.
 //!
 //! [`run`] is the loop: it looks at tasks when they are due ([`cadence`]), lets [`judge`] say what a look means, and has
-//! videos fetched. [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes callbacks, each of
-//! which makes a task due. Everything it has to remember is in the ledger. Imports `kie`, `ledger` and leaf types.
+//! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes
+//! callbacks, each of which makes a task due. Everything it has to remember is in the ledger. Imports `kie`, `ledger` and
+//! leaf types.
 
 mod cadence;
 pub mod fetch;
@@ -10,8 +11,10 @@ mod judge;
 pub mod names;
 pub mod receiver;
 mod run;
+mod save;
 mod watch;
 
 pub use cadence::STALE;
 pub use run::{Saver, Signals, Stored, Then, Trouble, run};
+pub use save::{FILES_LIVE, Folder};
 pub use watch::{Barred, CollectConfig, CollectReport, Notice, Standing, Watch};

@@ -4,7 +4,7 @@
 //! are open. Looks have a limiter of their own. Nothing here can change a task's fate but its record: a look that brings
 //! nothing is made again later.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,8 +26,12 @@ use crate::row::RowState;
 
 /// Puts one video on disk.
 pub trait Saver: Send + Sync + 'static {
-    /// Fetches the video, or says why not. Dropping the future leaves a part that the next try goes on with.
-    fn save(&self, video: &Unsaved) -> impl Future<Output = Result<Stored, Trouble>> + Send;
+    /// Fetches the video, or says why not; `failures` is how often that has failed in this run. Dropping the future leaves
+    /// a part that the next try goes on with.
+    fn save(&self, video: &Unsaved, failures: u32) -> impl Future<Output = Result<Stored, Trouble>> + Send;
+
+    /// The ledger knows that the video is on disk: whatever would have found it again after a crash can go.
+    fn recorded(&self, video: &Unsaved) -> impl Future<Output = ()> + Send;
 }
 
 /// A video that is on disk, whole.
@@ -71,6 +75,9 @@ const LOOKS: usize = 16;
 
 /// While rows are still being sent, new tasks appear in the ledger without a word.
 const LOOK_FOR_NEW: Duration = Duration::from_secs(1);
+
+/// Times a video is tried in one run before it is left to the next.
+const SAVE_TRIES: u32 = 5;
 
 /// Looks in a row that bring nothing before everyone waits: an API that is down is not asked ten times a second.
 const BREAKER: u32 = 5;
@@ -118,6 +125,7 @@ pub async fn run<A: TaskApi, L: Tasks, S: Saver>(
         to_save: VecDeque::new(),
         saves: JoinSet::new(),
         saving: HashSet::new(),
+        save_failures: HashMap::new(),
         barred: None,
         saving_stopped: None,
         ledger_error: None,
@@ -169,6 +177,8 @@ struct Collector<A, L, S> {
     saves: JoinSet<Result<Saved, LedgerError>>,
     /// Rows whose video is being fetched.
     saving: HashSet<i64>,
+    /// How often the video of a row has failed so far; only of those that have.
+    save_failures: HashMap<i64, u32>,
     barred: Option<Barred>,
     saving_stopped: Option<String>,
     ledger_error: Option<LedgerError>,
@@ -404,9 +414,10 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
             }
             if let Some(video) = self.to_save.pop_front() {
                 self.saving.insert(video.row_id);
+                let failures = self.save_failures.get(&video.row_id).copied().unwrap_or(0);
                 let (saver, ledger, wall) = (Arc::clone(&saver), self.ledger.clone(), self.config.wall);
                 self.saves
-                    .spawn(async move { save(&*saver, &ledger, &video, wall).await });
+                    .spawn(async move { save(&*saver, &ledger, &video, failures, wall).await });
             }
         }
         Ok(None)
@@ -440,11 +451,12 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
                 tracing::info!(row, bytes, "saved");
                 self.standing.saved += 1;
                 self.standing.bytes += bytes;
+                self.save_failures.remove(&saved.row_id);
             }
             Err(Trouble { code, message, then }) => {
                 tracing::info!(row, code, message, ?then, "not saved");
                 match then {
-                    Then::Again(_) => {}
+                    Then::Again(_) => *self.save_failures.entry(saved.row_id).or_default() += 1,
                     Then::GiveUp => {
                         self.standing.not_saved += 1;
                         (self.watch.notice)(Notice::NotSaved { row, message });
@@ -520,8 +532,14 @@ async fn look_at<A: TaskApi, L: Tasks>(
     })
 }
 
-async fn save<L: Tasks, S: Saver>(saver: &S, ledger: &L, video: &Unsaved, wall: Wall) -> Result<Saved, LedgerError> {
-    let outcome = match saver.save(video).await {
+async fn save<L: Tasks, S: Saver>(
+    saver: &S,
+    ledger: &L,
+    video: &Unsaved,
+    failures: u32,
+    wall: Wall,
+) -> Result<Saved, LedgerError> {
+    let outcome = match saver.save(video, failures).await {
         Ok(stored) => {
             let saved = SavedVideo {
                 row_id: video.row_id,
@@ -531,9 +549,16 @@ async fn save<L: Tasks, S: Saver>(saver: &S, ledger: &L, video: &Unsaved, wall: 
                 sha256: stored.sha256,
             };
             ledger.saved(saved).await?;
+            saver.recorded(video).await;
             Ok(stored.bytes)
         }
-        Err(trouble) => {
+        Err(mut trouble) => {
+            if let Then::Again(wait) = &mut trouble.then {
+                *wait *= 2_u32.saturating_pow(failures);
+            }
+            if failures + 1 >= SAVE_TRIES && matches!(trouble.then, Then::Again(_)) {
+                trouble.then = Then::GiveUp;
+            }
             let again_at = match trouble.then {
                 Then::Again(wait) => Some(wall.now().after(wait)),
                 Then::GiveUp | Then::StopSaving => None,

@@ -1,17 +1,26 @@
-//! Decisions about unknown rows: what the user knows, or accepts, that the ledger cannot find out.
+//! Decisions about unknown rows: what the user knows, or accepts, that the ledger cannot find out, and what the API's
+//! records show.
 
 use rusqlite::{OptionalExtension, params};
 
 use crate::clock::UnixMillis;
 use crate::ledger::state::{Event, next};
-use crate::ledger::{LedgerError, Store};
+use crate::ledger::{AttemptId, LedgerError, Store};
 use crate::row::{RowState, TaskId};
 
-/// What becomes of an unknown row.
+/// What becomes of an unknown row, or of one whose request is shown to have been taken after all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It was taken, as this task.
     Accept(TaskId),
+    /// The API's record of `task` shows that this request of the row made it. Holds for rows that were queued again, given up
+    /// or refused, too: the video is paid for.
+    Found {
+        /// The task.
+        task: TaskId,
+        /// The request.
+        attempt: AttemptId,
+    },
     /// Send it again, even if that pays twice.
     Resubmit,
     /// Give it up.
@@ -23,7 +32,7 @@ pub enum Decision {
 pub enum Settled {
     /// The row stands here now.
     Now(RowState),
-    /// It was not unknown; nothing was changed.
+    /// It was not unknown (for [`Decision::Found`]: it has a task already); nothing was changed.
     NotUnknown(RowState),
     /// There is no such row.
     NoSuchRow,
@@ -45,16 +54,17 @@ impl Store {
             return Ok(Settled::NoSuchRow);
         };
         let event = match decision {
-            Decision::Accept(_) => Event::TaskIdFound,
+            Decision::Accept(_) | Decision::Found { .. } => Event::TaskIdFound,
             Decision::Resubmit => Event::Resubmitted,
             Decision::Drop => Event::Dropped,
         };
-        if state != RowState::Unknown {
-            return Ok(Settled::NotUnknown(state));
-        }
-        let after = next(state, event)?;
+        let is_proof = matches!(decision, Decision::Found { .. });
+        let after = match next(state, event) {
+            Ok(after) if is_proof || state == RowState::Unknown => after,
+            _ => return Ok(Settled::NotUnknown(state)),
+        };
         let (task_id, code, message) = match decision {
-            Decision::Accept(task_id) => (Some(task_id.as_str()), None, None),
+            Decision::Accept(task) | Decision::Found { task, .. } => (Some(task.as_str()), None, None),
             Decision::Resubmit => (None, None, None),
             Decision::Drop => (
                 None,
@@ -83,16 +93,29 @@ impl Store {
                 params![row_id, after.as_str(), task_id, code, message, at.0],
             )
             .map_err(failed)?;
-        if task_id.is_some() {
+        match decision {
             // The task belongs to the last request whose answer was lost.
-            transaction
+            Decision::Accept(task) => transaction.execute(
+                "UPDATE attempts SET result = 'accepted', task_id = ?2
+                 WHERE attempt_id = (SELECT max(attempt_id) FROM attempts WHERE row_id = ?1 AND result = 'unknown')",
+                params![row_id, task.as_str()],
+            ),
+            Decision::Found { task, attempt } => transaction
                 .execute(
-                    "UPDATE attempts SET result = 'accepted', task_id = ?2
-                     WHERE attempt_id = (SELECT max(attempt_id) FROM attempts WHERE row_id = ?1 AND result = 'unknown')",
-                    params![row_id, task_id],
+                    "UPDATE attempts SET result = 'accepted', task_id = ?3, code = NULL, message = NULL
+                     WHERE attempt_id = ?2 AND row_id = ?1",
+                    params![row_id, attempt.0, task.as_str()],
                 )
-                .map_err(failed)?;
+                .and_then(|_| {
+                    transaction.execute(
+                        "UPDATE rows SET submitted_at = (SELECT began_at FROM attempts WHERE attempt_id = ?2)
+                         WHERE row_id = ?1",
+                        params![row_id, attempt.0],
+                    )
+                }),
+            Decision::Resubmit | Decision::Drop => Ok(0),
         }
+        .map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(Settled::Now(after))
     }

@@ -102,7 +102,7 @@ struct Disk {
 }
 
 impl Saver for Disk {
-    async fn save(&self, video: &Unsaved) -> Result<Stored, Trouble> {
+    async fn save(&self, video: &Unsaved, _: u32) -> Result<Stored, Trouble> {
         self.order.lock().unwrap().push(video.number);
         {
             let mut at_once = self.at_once.lock().unwrap();
@@ -126,6 +126,8 @@ impl Saver for Disk {
             }),
         }
     }
+
+    async fn recorded(&self, _: &Unsaved) {}
 }
 
 struct Trial {

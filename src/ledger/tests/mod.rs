@@ -278,6 +278,103 @@ async fn unknown_rows_wait_for_a_decision() {
 }
 
 #[tokio::test]
+async fn a_record_that_proves_a_request_was_taken_brings_back_rows_that_were_queued_or_given_up() {
+    let batch = Batch::new();
+    batch.import(&[A, B, C]);
+    batch.answer_all(AttemptResult::Unknown).await;
+    let mut store = batch.store();
+    let found = |id: &str, attempt| Decision::Found {
+        task: task(id),
+        attempt: AttemptId(attempt),
+    };
+    let mut settle = |row_id, decision: &Decision| store.settle(row_id, decision, UnixMillis(5_000)).unwrap();
+    settle(2, &Decision::Resubmit);
+    settle(3, &Decision::Drop);
+    for (row_id, state) in [
+        (1, RowState::Accepted),
+        (2, RowState::Accepted),
+        (3, RowState::Accepted),
+    ] {
+        assert_eq!(
+            settle(row_id, &found(&format!("t{row_id}"), row_id)),
+            Settled::Now(state)
+        );
+    }
+    assert_eq!(settle(1, &found("other", 1)), Settled::NotUnknown(RowState::Accepted));
+    drop(store);
+    let reader = Reader::open(&batch.path).unwrap();
+    let attempt = reader.attempts(2).unwrap().remove(0);
+    assert_eq!(
+        (attempt.id, attempt.result.as_deref(), attempt.task_id.as_deref()),
+        (AttemptId(2), Some("accepted"), Some("t2"))
+    );
+    let mut seen = Vec::new();
+    reader
+        .row(3, |row| {
+            seen.push((row.number, row.submitted_at, row.error_code.map(str::to_owned)));
+            Ok::<_, LedgerError>(())
+        })
+        .unwrap();
+    // The task is as old as the request.
+    assert_eq!(seen, [(3, Some(UnixMillis(1_000)), None)]);
+}
+
+#[tokio::test]
+async fn the_task_belongs_to_the_request_that_is_named_and_not_to_the_last_one() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    batch.answer_all(AttemptResult::UnknownResubmitted).await;
+    batch.answer_all(AttemptResult::Unknown).await;
+    let decision = Decision::Found {
+        task: task("first"),
+        attempt: AttemptId(1),
+    };
+    batch.store().settle(1, &decision, UnixMillis(5_000)).unwrap();
+    let attempts = Reader::open(&batch.path).unwrap().attempts(1).unwrap();
+    let results: Vec<_> = attempts.iter().map(|attempt| attempt.result.as_deref()).collect();
+    assert_eq!(results, [Some("accepted"), Some("unknown")]);
+}
+
+#[tokio::test]
+async fn tasks_requests_and_images_can_be_looked_up() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    batch.answer(AttemptResult::Accepted(task("t")), 1).await;
+    batch.answer(AttemptResult::Unknown, 1).await;
+    let connection = Connection::open(&batch.path).unwrap();
+    let local = |row_id: i64, hash: &str| {
+        let sql = "UPDATE rows SET submission = json_set(submission, '$.image_sha256', ?2) WHERE row_id = ?1";
+        connection.execute(sql, (row_id, hash)).unwrap()
+    };
+    connection
+        .execute(
+            "INSERT INTO uploads VALUES (unhex(?1), 'https://files.example.org/a.png', 1)",
+            ["ab".repeat(32)],
+        )
+        .unwrap();
+    let reader = Reader::open(&batch.path).unwrap();
+    let image = || reader.image_url(2).unwrap();
+    assert_eq!(image().as_deref(), Some("https://img.example.org/a.png"));
+    local(2, &"ab".repeat(32));
+    assert_eq!(image().as_deref(), Some("https://files.example.org/a.png"));
+    local(2, &"cd".repeat(32));
+    assert_eq!(image(), None);
+
+    let mut tasks = Vec::new();
+    reader
+        .for_each_task(|task_id, row_id| tasks.push((task_id.to_owned(), row_id)))
+        .unwrap();
+    assert_eq!(tasks, vec![("t-1-0".to_owned(), 1); 2]);
+    let bearer = reader.bearer(AttemptId(1)).unwrap().unwrap();
+    assert_eq!(
+        (bearer.row_id, bearer.token, bearer.task_id.as_deref()),
+        (1, Token([1; 16]), Some("t-1-0"))
+    );
+    assert_eq!(reader.bearer(AttemptId(2)).unwrap().unwrap().task_id, None);
+    assert_eq!(reader.bearer(AttemptId(9)).unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_row_left_sending_becomes_unknown_and_still_counts_as_spent() {
     let batch = Batch::new();
     batch.import(&[A, B]);
