@@ -1,13 +1,15 @@
 //! From an accepted task to a video on disk.
 //!
 //! [`run`] is the loop: it looks at tasks when they are due ([`cadence`]), lets [`judge`] say what a look means, and has
-//! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. Everything it has to remember is in
-//! the ledger. Imports `kie`, `ledger` and leaf types.
+//! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes
+//! callbacks, each of which makes a task due. Everything it has to remember is in the ledger. Imports `kie`, `ledger` and
+//! leaf types.
 
 mod cadence;
 pub mod fetch;
 mod judge;
 pub mod names;
+pub mod receiver;
 mod run;
 mod save;
 mod watch;

@@ -34,7 +34,7 @@ pub struct Job {
     pub base_url: Url,
     /// Run against the embedded sandbox instead.
     pub sandbox: bool,
-    /// callBackUrl of rows that have none of their own.
+    /// callBackUrl of rows that have none of their own: `--callback-url`, or `--public-url`, which is received here.
     pub callback_url: Option<Url>,
     /// Where local images are uploaded, where the user has said so; ends in `/` like `base_url`. `None` leaves it to
     /// the API's address.
@@ -241,14 +241,8 @@ impl Job {
         if reaches_kie {
             warnings.extend(above_the_account(origins, rate, burst));
         }
-        if let Some(url) = planning.callback_url.as_ref().filter(|url| is_loopback(url))
-            && reaches_kie
-        {
-            let name = origins.name("callback_url");
-            warnings.push(format!(
-                "{name} is on this machine, where the API cannot reach it: {url}"
-            ));
-        }
+        let (callback_url, doubts) = callback_url(origins, planning.callback_url, &receiving, reaches_kie)?;
+        warnings.extend(doubts);
 
         let stop_at = stop_at(origins, planning.until.as_ref(), planning.run_for, moment)?;
         if stop_at.is_some_and(|stop_at| stop_at <= moment.unix()) {
@@ -284,7 +278,7 @@ impl Job {
             ledger,
             base_url,
             sandbox,
-            callback_url: planning.callback_url,
+            callback_url,
             upload_url,
             key_place: key_place(origins, "api_key_file", access.api_key_file),
             webhook_key_place: key_place(origins, "webhook_key_file", receiving.webhook_key_file.clone()),
@@ -378,6 +372,43 @@ fn collect(
         listen: receiving.listen,
         public_url: receiving.public_url.clone(),
     })
+}
+
+/// Where the API sends the callbacks of rows that name no place of their own, and what is probably not meant about it.
+fn callback_url(
+    origins: &Origins,
+    elsewhere: Option<Url>,
+    given: &Receiving,
+    reaches_kie: bool,
+) -> Result<(Option<Url>, Vec<String>), JobError> {
+    let mut doubts = Vec::new();
+    let here = given.public_url.clone();
+    if here.is_some() && elsewhere.is_some() {
+        return Err(JobError::setting(
+            format!(
+                "{} and {} contradict each other: a row has one callback URL",
+                origins.name("public_url"),
+                origins.name("callback_url")
+            ),
+            "give one of them: the first for callbacks to `--listen`, the second for a server of your own",
+        ));
+    }
+    if given.listen.is_some() && here.is_none() {
+        doubts.push(format!(
+            "{} has no `--public-url` to lead there: only callbacks of rows sent earlier, or with a `callback_url` of \
+             their own, can arrive",
+            origins.name("listen")
+        ));
+    }
+    let key = if here.is_some() { "public_url" } else { "callback_url" };
+    let url = here.or(elsewhere);
+    if let Some(url) = url.as_ref().filter(|url| reaches_kie && is_loopback(url)) {
+        let name = origins.name(key);
+        doubts.push(format!(
+            "{name} is on this machine, where the API cannot reach it: {url}"
+        ));
+    }
+    Ok((url, doubts))
 }
 
 fn key_place(origins: &Origins, setting: &str, file: Option<PathBuf>) -> KeyPlace {
@@ -905,6 +936,7 @@ mod tests {
             "clips.csv --for 0s",
             "clips.csv --budget=-1",
             "clips.csv --budget nan",
+            "clips.csv --callback-url https://a.example --public-url https://b.example",
         ]
         .map(|arguments| format!("{arguments}\n{}", complaint(arguments)));
         insta::assert_snapshot!(all.join("\n"), @"
@@ -988,6 +1020,9 @@ mod tests {
         clips.csv --budget nan
         `--budget` is not an amount of credits: NaN
           help: write a number that is not negative, like `6000`, or leave it out for no limit
+        clips.csv --callback-url https://a.example --public-url https://b.example
+        `--public-url` and `--callback-url` contradict each other: a row has one callback URL
+          help: give one of them: the first for callbacks to `--listen`, the second for a server of your own
         ");
     }
 
@@ -1120,6 +1155,33 @@ mod tests {
                 .warnings
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn callbacks_go_to_the_public_url_or_to_a_server_of_ones_own() {
+        let url = "https://hooks.example.org/kie";
+        let resolved = |arguments: &str| {
+            let job = job(&format!("clips.csv {arguments}"));
+            (job.callback_url.map(String::from), job.warnings)
+        };
+        let to = |url: &str| (Some(url.to_owned()), Vec::new());
+        assert_eq!(resolved(""), (None, Vec::new()));
+        assert_eq!(resolved(&format!("--callback-url {url}")), to(url));
+        assert_eq!(resolved(&format!("--public-url {url}")), to(url));
+        assert_eq!(resolved(&format!("--listen 0.0.0.0:8787 --public-url {url}")), to(url));
+        let local = "http://127.0.0.1:8787/";
+        assert_eq!(resolved(&format!("--sandbox --public-url {local}")), to(local));
+
+        let (url, warnings) = resolved("--listen 127.0.0.1:8787");
+        assert_eq!((url, warnings.len()), (None, 1));
+        insta::assert_snapshot!(warnings[0], @"`--listen` has no `--public-url` to lead there: only callbacks of rows sent earlier, or with a `callback_url` of their own, can arrive");
+        assert_eq!(
+            resolved("--listen 127.0.0.1:8787 --callback-url https://me.example.org").1,
+            warnings
+        );
+        let (_, warnings) = resolved("--listen 127.0.0.1:8787 --public-url http://localhost:8787");
+        assert_eq!(warnings.len(), 1);
+        insta::assert_snapshot!(warnings[0], @"`--public-url` is on this machine, where the API cannot reach it: http://localhost:8787/");
     }
 
     #[test]

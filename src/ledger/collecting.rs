@@ -188,7 +188,8 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
     } = announcement;
     let found = connection
         .prepare_cached(
-            "SELECT a.token, r.row_id, r.state, r.task_id, r.due_at, a.announced
+            "SELECT a.token, r.row_id, r.state, r.task_id, r.due_at, a.announced,
+                    (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
              FROM attempts a JOIN rows r USING (row_id) WHERE a.attempt_id = ?1",
         )?
         .query_row([attempt.0], |row| {
@@ -199,10 +200,11 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
                 row.get::<_, Option<String>>(3)?,
                 row.get::<_, Option<i64>>(4)?,
                 row.get::<_, Option<String>>(5)?,
+                row.get::<_, Option<u32>>(6)?,
             ))
         })
         .optional()?;
-    let Some((secret, row_id, state, own, due_at, before)) = found else {
+    let Some((secret, row_id, state, own, due_at, before, number)) = found else {
         return Ok(Announced::NoSuchRequest);
     };
     if !secret.is(token) {
@@ -219,7 +221,7 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
             .execute(params![attempt.0, task_id.as_str()])?;
     }
     if own.is_some() && !is_own {
-        return Ok(Announced::Extra);
+        return Ok(Announced::Extra { number });
     }
     if due_at.is_none_or(|due_at| due_at > at.0) {
         connection

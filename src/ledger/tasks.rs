@@ -166,7 +166,10 @@ pub enum Announced {
     /// The row's end was known before; nothing was changed.
     Known,
     /// The row has another task: this one was made by a request that was answered with an error. It is noted down.
-    Extra,
+    Extra {
+        /// The row's place in the manifest, from 1; `None` when the manifest no longer has it.
+        number: Option<u32>,
+    },
     /// No request of ours bears this token; nothing was changed.
     NoSuchRequest,
 }

@@ -215,7 +215,7 @@ async fn a_callback_makes_its_task_due_and_changes_nothing_else() {
     let late = writer.announce(announcement(attempt, "t")).await.unwrap();
     assert_eq!(late, Announced::Known);
     let extra = writer.announce(announcement(attempt, "other")).await.unwrap();
-    assert_eq!(extra, Announced::Extra);
+    assert_eq!(extra, Announced::Extra { number: Some(1) });
     assert_eq!(due(&writer, SOON).await, []);
     drop(writer);
     drop(thread.join().unwrap());
