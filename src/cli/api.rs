@@ -94,7 +94,7 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
         })
     };
     Ok(ClientConfig {
-        upload_url: upload_url(&base_url, None),
+        upload_url: upload_url(&base_url, job.upload_url.as_ref()),
         base_url,
         connect_timeout: job.connect_timeout,
         timeout: job.timeout,

@@ -14,7 +14,7 @@ use crate::clock::Wall;
 use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
-use crate::manifest::Survey;
+use crate::manifest::{Images, Survey};
 use crate::results::{Columns, ResultsWriter};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
@@ -55,12 +55,13 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let authorization = authorization(&job, &console)?;
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(&job)?;
-    let survey = look_through(&job, &console)?;
+    let mut images = intake::images_of(&job);
+    let survey = look_through(&job, &mut images, &console)?;
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
-    let imported = intake::import(&mut store, &job, &survey)?;
+    let imported = intake::import(&mut store, &job, &survey, &mut images)?;
     news::tell_of_the_past(&console, &recovered, &imported, &selection);
-    drop(survey);
+    drop((survey, images));
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
@@ -113,8 +114,8 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.
-fn look_through(job: &Job, console: &Console) -> Result<Survey, Failure> {
-    let survey = intake::survey(job)?;
+fn look_through(job: &Job, images: &mut Images, console: &Console) -> Result<Survey, Failure> {
+    let survey = intake::survey(job, images)?;
     if !survey.report.is_empty() {
         let mut text = String::new();
         survey.report.render(&job.manifest, &mut text);

@@ -1,5 +1,18 @@
-//! From a finished task to a video on disk.
+//! From an accepted task to a video on disk.
 //!
-//! [`names`] decides what a file is called. It imports leaf types only.
+//! [`run`] is the loop: it looks at tasks when they are due ([`cadence`]), lets [`judge`] say what a look means, and has
+//! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. Everything it has to remember is in
+//! the ledger. Imports `kie`, `ledger` and leaf types.
 
+mod cadence;
+pub mod fetch;
+mod judge;
 pub mod names;
+mod run;
+mod save;
+mod watch;
+
+pub use cadence::STALE;
+pub use run::{Saver, Signals, Stored, Then, Trouble, run};
+pub use save::{FILES_LIVE, Folder};
+pub use watch::{Barred, CollectConfig, CollectReport, Notice, Standing, Watch};

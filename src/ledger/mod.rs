@@ -6,6 +6,8 @@
 //! the trait [`Ledger`]. Which moves a row may make is decided in [`state`]. Imports leaf types only.
 
 mod collecting;
+#[cfg(test)]
+pub(crate) mod direct;
 mod error;
 mod import;
 mod lock;
