@@ -27,6 +27,7 @@ mod wording;
 pub use causes::{Cause, Causes};
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
+pub use hints::remedy;
 pub use progress::{Pause, Progress, Snapshot, Target};
 pub use secrets::Secrets;
 pub use summary::{Command, Cost, Halt, Signal, Summary};
