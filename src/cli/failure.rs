@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::collect::look_up::Stopped;
 use crate::job::JobError;
 use crate::kie::ClientError;
 use crate::ledger::LedgerError;
 use crate::manifest::ManifestError;
 use crate::results::ResultsError;
-use crate::view::Ending;
 use crate::view::logs::LogError;
+use crate::view::{Ending, Halt, remedy};
 
 use super::console;
 use super::sandbox::SandboxCommandError;
@@ -60,6 +61,11 @@ pub(super) enum Failure {
     /// A budget is set and a price is not known.
     #[error("a budget needs the price of every row, and {rows} rows have none")]
     Unpriced { rows: u64 },
+    #[error("cannot read `{}`", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// Of no use to go on looking at tasks; nothing was decided by what was seen until then.
+    #[error("{}; nothing was changed", .0.message())]
+    LookUp(Stopped),
     /// A decision of `settle` that cannot be carried out.
     #[error("{what}")]
     Settle { what: String, help: String },
@@ -91,6 +97,7 @@ impl Failure {
     fn ending(&self) -> Ending {
         match self {
             Failure::Ledger(LedgerError::Locked { .. }) => Ending::Locked,
+            Failure::LookUp(_) => Ending::Halted,
             _ => Ending::Refused,
         }
     }
@@ -112,7 +119,14 @@ impl Failure {
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
             Failure::Folder { .. } => Some("choose another folder with `--download`".into()),
             Failure::Trial { .. } => Some("add `--sandbox` to go on with the trial".into()),
-            Failure::Write { .. } => Some("check the path and its permissions".into()),
+            Failure::Write { .. } | Failure::Read { .. } => Some("check the path and its permissions".into()),
+            Failure::LookUp(stopped) => Some(
+                remedy(&Halt {
+                    code: stopped.code().to_owned(),
+                    message: stopped.message(),
+                })
+                .into(),
+            ),
             Failure::Sandbox(_) | Failure::EmbeddedSandbox(_) | Failure::Runtime(_) | Failure::Signals(_) => None,
         }
     }
@@ -121,5 +135,11 @@ impl Failure {
 impl From<Arc<LedgerError>> for Failure {
     fn from(error: Arc<LedgerError>) -> Failure {
         Failure::Ledger((*error).clone())
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Failure {
+        Failure::LookUp(stopped)
     }
 }

@@ -102,8 +102,8 @@ fn given_up(summary: &Summary) -> u64 {
     dropped.map(|cause| cause.count).sum()
 }
 
-/// What has to change before more rows can be sent.
-fn remedy(halt: &Halt) -> &'static str {
+/// What has to change before more can be asked of the API.
+pub fn remedy(halt: &Halt) -> &'static str {
     let code = match halt.code.strip_prefix("http_").unwrap_or(&halt.code) {
         // These codes mean several things; our own sentence says which.
         "429" | "500" if halt.message.starts_with(Remedy::TopUp.trouble()) => "402",

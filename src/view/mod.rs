@@ -32,7 +32,7 @@ pub use causes::{Cause, Causes};
 pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
-pub use hints::BALANCE_UNREAD;
+pub use hints::{BALANCE_UNREAD, remedy};
 pub use money::{Account, Bill, Cost};
 pub use progress::{Pause, Progress, Snapshot, Target, TaskCounts};
 pub use secrets::Secrets;
