@@ -5,20 +5,18 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use tokio::sync::watch;
 
 use crate::clock::Wall;
-use crate::job::{Access, Collecting, Files, Job, Place, Reporting, paths};
+use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting, paths};
 use crate::ledger::Reader;
-use crate::view::{Command, Counts};
+use crate::view::Counts;
 
 use super::api::{Service, authorization};
-use super::background::{Background, Watched, blocking};
-use super::collecting::{self, Collector, Manner};
+use super::collecting::{self, Collector, Finish, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::news;
-use super::outputs::{selection_of, summary_of, write_results};
+use super::outputs::selection_of;
 use super::signals::Signals;
 
 /// Wait for the tasks to end, save the videos
@@ -53,7 +51,16 @@ pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCod
     let started = Instant::now();
     let selection = selection_of(&args.files);
     let no_download = args.no_download;
-    let job = Job::load((args.files, args.place, args.access, args.collecting, args.reporting).into())?;
+    let receiving = Receiving::default();
+    let parts = (
+        args.files,
+        args.place,
+        args.access,
+        args.collecting,
+        receiving,
+        args.reporting,
+    );
+    let job = Job::load(parts.into())?;
     let console = Console::new(&job)?;
     collecting::names_of(&job)?;
     let authorization = authorization(&job, &console)?;
@@ -76,45 +83,16 @@ pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCod
     if has_work {
         news::tell_of_the_collection(&console, waiting, folder.as_deref());
     }
-    // No run of its own: nothing is sent.
-    let (writer, thread) = store.into_writer(0)?;
-    let (_, not_feeding) = watch::channel(false);
-    let (collecting, watched) = collector.start(&console, writer, not_feeding, signals.stop.clone());
-    let watched = Watched {
-        sending: None,
-        collecting: Some((waiting, watched)),
-    };
-    let background = Background::start(&job, &console, watched, signals.stop.clone());
-    let report = match collecting.await {
-        Ok(report) => report,
-        // A bug: end as visibly as it did.
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    };
-    background.end().await;
+    let (store, report) = collecting::alone(&job, &console, &signals, store, collector, None).await?;
     service.leave().await;
-    let store = match blocking(move || thread.join()).await {
-        Ok(store) => store,
-        Err(panic) => std::panic::resume_unwind(panic),
+    let finish = Finish {
+        job: &job,
+        console: &console,
+        signals: &signals,
+        selection,
+        words,
+        started,
+        saving: !no_download,
     };
-    let written = blocking({
-        let (ledger, path) = (job.ledger.clone(), job.results.clone());
-        move || write_results(&ledger, &path)
-    })
-    .await;
-    console.progress.finish();
-
-    let mut summary = summary_of(&job, selection, Command::Collect)?;
-    drop(store);
-    summary.command_line = words;
-    summary.elapsed = started.elapsed();
-    summary.interrupted = signals.first();
-    collecting::fill_in(&mut summary, &report, !no_download);
-    match &written {
-        Ok(()) => summary.results = Some(job.results.display().to_string()),
-        Err(failure) => {
-            failure.report();
-            summary.results_failed = true;
-        }
-    }
-    Ok(console.conclude(job.output.json, &summary))
+    finish.conclude(store, &report).await
 }

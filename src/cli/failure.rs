@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Write;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +53,9 @@ pub(super) enum Failure {
     /// Videos cannot be saved there.
     #[error("cannot save videos in `{}`", path.display())]
     Folder { path: PathBuf, source: io::Error },
+    /// Callbacks cannot be received there.
+    #[error("cannot listen on {address}")]
+    Listen { address: SocketAddr, source: io::Error },
     /// A ledger of trials, and no `--sandbox`.
     #[error("`{}` recorded trials in the sandbox, whose tasks the real API does not know", path.display())]
     Trial { path: PathBuf },
@@ -117,6 +121,9 @@ impl Failure {
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
+            Failure::Listen { .. } => {
+                Some("choose a free port, or another address of this machine, with `--listen`".into())
+            }
             Failure::Folder { .. } => Some("choose another folder with `--download`".into()),
             Failure::Trial { .. } => Some("add `--sandbox` to go on with the trial".into()),
             Failure::Write { .. } | Failure::Read { .. } => Some("check the path and its permissions".into()),

@@ -15,8 +15,10 @@ mod intake;
 mod manual;
 mod news;
 mod outputs;
+mod receiving;
 mod run;
 pub mod sandbox;
+mod serve;
 mod settle;
 mod signals;
 mod status;
@@ -68,6 +70,7 @@ enum Command {
     Check(Box<check::CheckArgs>),
     Status(status::StatusArgs),
     Collect(Box<collect::CollectArgs>),
+    Serve(Box<serve::ServeArgs>),
     Settle(settle::SettleArgs),
     Sandbox(sandbox::SandboxArgs),
     Completions(manual::CompletionsArgs),
@@ -92,6 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(args) => check::run(*args),
         Command::Status(args) => status::run(args),
         Command::Collect(args) => in_runtime(collect::run(*args, words)),
+        Command::Serve(args) => in_runtime(serve::run(*args, words)),
         Command::Settle(args) => settle::run(args),
         Command::Sandbox(args) => in_runtime(async { Ok(sandbox::run(args).await.map(|()| ExitCode::SUCCESS)?) }),
         Command::Completions(args) => manual::completions(&args),

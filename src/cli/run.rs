@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use reqwest::header::HeaderValue;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::clock::Wall;
 use crate::collect::CollectReport;
@@ -29,6 +28,7 @@ use super::failure::Failure;
 use super::intake;
 use super::news;
 use super::outputs::{estimate, kinds_of, selection_of, summary_of, write_results};
+use super::receiving::Listener;
 use super::signals::Signals;
 
 /// Submit every row that is not done; run it again to go on
@@ -234,9 +234,16 @@ async fn send(
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
+    let listener = match job.collect.listen {
+        Some(address) => Some(Listener::bind(job, console, address).await?),
+        None => None,
+    };
     let collector = match job.collect.wait {
         true => {
-            let manner = Manner::default();
+            let manner = Manner {
+                callbacks: listener.is_some(),
+                forever: false,
+            };
             Some(Collector::prepare(job, console, &service, &mut store, folder, manner)?)
         }
         false => None,
@@ -269,6 +276,10 @@ async fn send(
     let (writer, thread) = store.into_writer(run_id)?;
     let vigil = Vigil::start(job, Arc::clone(&service.client), console, opening, watched.clone());
     let (feeding, is_feeding) = watch::channel(true);
+    let wake = collector.as_ref().map(|collector| Arc::clone(&collector.wake));
+    let receiver = listener
+        .zip(wake)
+        .map(|(listener, wake)| listener.start(console, writer.clone(), wake));
     let collecting = collector.map(|collector| {
         let waiting = collector.waiting;
         let (collecting, standing) = collector.start(console, writer.clone(), is_feeding, signals.stop.clone());
@@ -285,15 +296,14 @@ async fn send(
     // What has been accepted is paid for: it is waited for whatever ended the sending.
     feeding.send_replace(false);
     let collected = match collecting {
-        Some((collecting, _)) => Some(ended(collecting).await),
+        Some((collecting, _)) => Some(collecting::ended(collecting).await),
         None => None,
     };
+    if let Some(receiver) = receiver {
+        receiver.stop().await;
+    }
     background.end().await;
-    let mut store = match blocking(move || thread.join()).await {
-        Ok(store) => store,
-        // The ledger's thread found its own rules broken: end as visibly as it did.
-        Err(panic) => std::panic::resume_unwind(panic),
-    };
+    let mut store = collecting::joined(thread).await;
     if report.standing.requests > 0
         && !job.sandbox
         && let Err(error) = balance::note_after(&mut store, run_id, &*service.client, signals.stop.clone()).await
@@ -313,14 +323,6 @@ async fn send(
         collected,
         refused: None,
     })
-}
-
-/// A task's end. A panic in it is a bug: end as visibly as it did.
-async fn ended<T>(task: JoinHandle<T>) -> T {
-    match task.await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
 }
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {

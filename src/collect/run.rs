@@ -221,7 +221,8 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
                 }
             };
             let idle = self.looks.is_empty() && self.saves.is_empty();
-            if idle && at.is_none() && !feeding && !self.config.forever {
+            let stays = self.config.forever && self.barred.is_none();
+            if idle && at.is_none() && !feeding && !stays {
                 break;
             }
             let wake_at = [at, self.config.deadline].into_iter().flatten().min();

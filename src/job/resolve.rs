@@ -105,7 +105,7 @@ pub struct Job {
 pub struct Collect {
     /// A run stays until its tasks have ended.
     pub wait: bool,
-    /// Where videos are saved; `None`: nowhere, by `run`, and in [`paths::videos`] by the commands that collect.
+    /// Where videos are saved; `None`: nowhere, by `run`, and in [`paths::videos`](crate::job::paths::videos) by the commands that collect.
     pub folder: Option<PathBuf>,
     /// The pattern of their names; `None` for the usual one.
     pub name: Option<String>,
@@ -351,25 +351,36 @@ fn collect(
     wait: Option<bool>,
 ) -> Result<Collect, JobError> {
     let downloads = within(origins, "downloads", given.downloads, DOWNLOADS, DOWNLOADS_RANGE)?;
-    if wait == Some(false) && given.download.is_some() && origins.source("wait") == origins.source("download") {
-        return Err(JobError::setting(
-            format!(
-                "{} and {} contradict each other: videos can only be fetched when their tasks have ended",
-                origins.name("wait"),
-                origins.name("download")
-            ),
-            "leave one of them out; `hailuo-batch collect` fetches the videos later",
-        ));
+    let reasons = [
+        (
+            "download",
+            given.download.is_some(),
+            "videos can only be fetched when their tasks have ended",
+        ),
+        ("listen", receiving.listen.is_some(), "callbacks come when tasks end"),
+    ];
+    for (key, is_given, why) in reasons {
+        if wait == Some(false) && is_given && origins.source("wait") == origins.source(key) {
+            return Err(JobError::setting(
+                format!(
+                    "{} and {} contradict each other: {why}",
+                    origins.name("wait"),
+                    origins.name(key)
+                ),
+                "leave one of them out; `hailuo-batch collect` waits for the tasks later",
+            ));
+        }
     }
+    let stays = wait.unwrap_or(reasons.iter().any(|(_, is_given, _)| *is_given));
     Ok(Collect {
-        wait: wait.unwrap_or(given.download.is_some()),
-        folder: given.download.filter(|_| wait != Some(false)),
+        wait: stays,
+        folder: given.download.filter(|_| stays),
         name: given.name,
         wait_for: given.wait_for,
         poll_rate: given.poll_rate.unwrap_or(POLL_RATE),
         downloads: usize::try_from(downloads).unwrap_or(usize::MAX),
         fetch_missing: given.fetch_missing.unwrap_or(false),
-        listen: receiving.listen,
+        listen: receiving.listen.filter(|_| stays),
         public_url: receiving.public_url.clone(),
     })
 }

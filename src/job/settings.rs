@@ -234,7 +234,8 @@ pub struct Planning {
 pub struct Sending {
     /// Stay until the tasks have ended.
     ///
-    /// Default: no, unless --download is given; `collect` does it later. Example: --wait
+    /// Default: no, unless --download or --listen is given; `collect` does it later.
+    /// Example: --wait
     #[arg(
         long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
         value_parser = yes_or_no, env = "HAILUO_BATCH_WAIT", hide_env = true, help_heading = COLLECTING
@@ -424,7 +425,8 @@ pub struct Receiving {
     /// Receive the API's callbacks on ADDR.
     ///
     /// An address of this machine and a port; the API must reach it under --public-url. Tasks are then looked at when
-    /// their callback comes, and now and then anyway. Default: none; for `serve` 127.0.0.1:8787.
+    /// their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
+    /// 127.0.0.1:8787.
     /// Example: --listen 0.0.0.0:8787
     #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = CALLBACKS)]
     pub listen: Option<SocketAddr>,
@@ -716,14 +718,15 @@ impl From<(Files, Planning, Place, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Place, Access, Collecting, Reporting)> for Settings {
-    fn from(parts: (Files, Place, Access, Collecting, Reporting)) -> Settings {
-        let (files, place, access, collecting, reporting) = parts;
+impl From<(Files, Place, Access, Collecting, Receiving, Reporting)> for Settings {
+    fn from(parts: (Files, Place, Access, Collecting, Receiving, Reporting)) -> Settings {
+        let (files, place, access, collecting, receiving, reporting) = parts;
         Settings {
             files,
             place,
             access,
             collecting,
+            receiving,
             reporting,
             ..Settings::default()
         }

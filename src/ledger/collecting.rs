@@ -184,7 +184,6 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
         attempt,
         token,
         task_id,
-        at,
     } = announcement;
     let found = connection
         .prepare_cached(
@@ -223,10 +222,11 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
     if own.is_some() && !is_own {
         return Ok(Announced::Extra { number });
     }
-    if due_at.is_none_or(|due_at| due_at > at.0) {
+    // Before everything that is due by a clock, whichever clock.
+    if due_at != Some(0) {
         connection
-            .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
-            .execute(params![row_id, at.0])?;
+            .prepare_cached("UPDATE rows SET due_at = 0 WHERE row_id = ?1")?
+            .execute([row_id])?;
     }
     Ok(Announced::Due)
 }

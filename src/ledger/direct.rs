@@ -63,12 +63,11 @@ impl Direct {
     }
 
     /// What a callback for row `number` says.
-    pub(crate) async fn call_back(&self, number: i64, task_id: &str, at: UnixMillis) -> Announced {
+    pub(crate) async fn call_back(&self, number: i64, task_id: &str) -> Announced {
         let announcement = Announcement {
             attempt: AttemptId(number),
             token: Token([1; 16]),
             task_id: crate::row::TaskId::new(task_id).unwrap(),
-            at,
         };
         self.announce(announcement).await.unwrap()
     }

@@ -154,8 +154,6 @@ pub struct Announcement {
     pub token: Token,
     /// The task its body names.
     pub task_id: TaskId,
-    /// Now.
-    pub at: UnixMillis,
 }
 
 /// What an announcement did.

@@ -98,7 +98,6 @@ impl<L: Tasks> Desk<L> {
             attempt: AttemptId(token.attempt),
             token: token.secret,
             task_id: task_id.clone(),
-            at: self.wall.now(),
         };
         let mut wake = WakeInDoubt(Some(&self.wake));
         let announced = match timeout(LEDGER_TIMEOUT, self.ledger.announce(announcement)).await {

@@ -341,13 +341,13 @@ async fn a_callback_has_its_task_looked_at_at_once_and_settles_a_row_without_an_
     let mut trial = Trial::new(2);
     trial.config.callbacks = true;
     trial.ledger.lose_answer(2);
-    let (ledger, wake, wall) = (trial.ledger.clone(), Arc::clone(&trial.wake), trial.config.wall);
+    let (ledger, wake) = (trial.ledger.clone(), Arc::clone(&trial.wake));
     tokio::spawn(async move {
         sleep(Duration::from_secs(45)).await;
-        assert_eq!(ledger.call_back(2, "lost", wall.now()).await, Announced::Due);
+        assert_eq!(ledger.call_back(2, "lost").await, Announced::Due);
         wake.notify_one();
         sleep(Duration::from_secs(5)).await;
-        assert_eq!(ledger.call_back(1, "t1", wall.now()).await, Announced::Due);
+        assert_eq!(ledger.call_back(1, "t1").await, Announced::Due);
         wake.notify_one();
     });
     let api = Api::new(|task, at| {

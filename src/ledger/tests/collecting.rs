@@ -37,7 +37,6 @@ fn announcement(attempt: AttemptId, task_id: &str) -> Announcement {
         attempt,
         token: Token([1; 16]),
         task_id: task(task_id),
-        at: UnixMillis(6_000),
     }
 }
 
