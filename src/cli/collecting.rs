@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::clock::Wall;
 use crate::collect::fetch::{FetchConfig, Fetcher};
@@ -78,7 +77,7 @@ impl Collector {
             downloads: job.collect.downloads,
             callbacks: manner.callbacks,
             forever: manner.forever,
-            deadline: job.collect.wait_for.map(|wait| Instant::now() + wait),
+            wait_for: job.collect.wait_for,
             wall,
         };
         Ok(Collector {

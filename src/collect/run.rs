@@ -203,16 +203,20 @@ struct Saved {
 impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
     async fn run(mut self, mut signals: Signals) -> CollectReport {
         let mut time_is_up = false;
+        let mut deadline = None;
         loop {
             if *signals.stop.borrow() || self.ledger_error.is_some() {
                 break;
             }
-            if self.config.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let feeding = *signals.feeding.borrow();
+            if deadline.is_none() && !feeding {
+                deadline = self.config.wait_for.map(|wait| Instant::now() + wait);
+            }
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 (self.watch.notice)(Notice::TimeIsUp);
                 time_is_up = true;
                 break;
             }
-            let feeding = *signals.feeding.borrow();
             let at = match self.start_what_is_due(feeding).await {
                 Ok(at) => at,
                 Err(error) => {
@@ -225,7 +229,7 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
             if idle && at.is_none() && !feeding && !stays {
                 break;
             }
-            let wake_at = [at, self.config.deadline].into_iter().flatten().min();
+            let wake_at = [at, deadline].into_iter().flatten().min();
             let timer = async {
                 match wake_at {
                     Some(at) => sleep_until(at).await,

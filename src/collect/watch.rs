@@ -22,8 +22,8 @@ pub struct CollectConfig {
     pub callbacks: bool,
     /// Stay until told to stop, also when nothing is left to do.
     pub forever: bool,
-    /// Stop at this moment, whatever is left.
-    pub deadline: Option<Instant>,
+    /// Stop so long after the last row was sent, whatever is left.
+    pub wait_for: Option<Duration>,
     /// The clock that plans looks: one that nobody can set while it runs.
     pub wall: Wall,
 }

@@ -386,7 +386,8 @@ pub struct Collecting {
 
     /// Wait for tasks no longer than DURATION.
     ///
-    /// Those that have not ended by then stay accepted, and `collect` looks at them again. Default: until they end.
+    /// Counted from when the last row was sent. Tasks that have not ended by then stay accepted, and `collect` looks at
+    /// them again. Default: until they end.
     /// Example: --wait-for 30m
     #[arg(
         long, value_name = "DURATION", value_parser = duration::parse,

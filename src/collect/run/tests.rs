@@ -149,7 +149,7 @@ impl Trial {
                 downloads: 2,
                 callbacks: false,
                 forever: false,
-                deadline: None,
+                wait_for: None,
                 wall: Wall::Virtual {
                     base: START,
                     start: Instant::now(),
@@ -282,10 +282,10 @@ async fn a_deadline_and_a_signal_end_it_and_the_next_one_goes_on() {
         let ended = at > Duration::from_secs(1_000);
         record(task, if ended { TaskState::Success } else { TaskState::Waiting })
     });
-    trial.config.deadline = Some(Instant::now() + Duration::from_secs(30));
+    trial.config.wait_for = Some(Duration::from_secs(30));
     let report = trial.collect(&api, None).await;
     assert!(report.time_is_up && Instant::now() - api.began < Duration::from_secs(31));
-    trial.config.deadline = None;
+    trial.config.wait_for = None;
     let stop = trial.stop.clone();
     tokio::spawn(async move {
         sleep(Duration::from_secs(30)).await;
@@ -416,7 +416,7 @@ async fn a_full_disk_ends_the_fetching_and_not_the_looking() {
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_open_tasks_wait_in_the_ledger_and_not_in_memory() {
     let mut trial = Trial::new(10_000);
-    trial.config.deadline = Some(Instant::now() + Duration::from_secs(100));
+    trial.config.wait_for = Some(Duration::from_secs(100));
     let api = Api::new(|task, _| record(task, TaskState::Waiting));
     trial.collect(&api, None).await;
     let looks = api.looks_per_task();
