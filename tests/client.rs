@@ -30,7 +30,7 @@ fn batch(rows: usize, url: &str) -> Batch {
 
 /// Runs a batch of one row against a server that answers with these bytes and closes.
 fn one_row(reply: Vec<u8>, flags: &[&str]) -> (Finished, Batch, RawServer) {
-    let server = RawServer::start(move |_, stream| {
+    let server = RawServer::for_rows(move |_, stream| {
         send(stream, &reply);
         Then::Close
     });
@@ -59,7 +59,7 @@ fn a_redirect_is_never_followed() {
 
 #[test]
 fn a_request_is_one_post_with_the_key_in_one_header() {
-    let server = RawServer::start(|_, stream| send(stream, &accepted()));
+    let server = RawServer::for_rows(|_, stream| send(stream, &accepted()));
     let batch = batch(1, &server.url);
     batch.run(&[]).expect_code(0);
     let requests = server.requests();
@@ -81,7 +81,7 @@ fn a_request_is_one_post_with_the_key_in_one_header() {
 
 #[test]
 fn a_base_url_with_a_path_keeps_it() {
-    let server = RawServer::start(|_, stream| send(stream, &accepted()));
+    let server = RawServer::for_rows(|_, stream| send(stream, &accepted()));
     let batch = batch(1, &format!("{}/proxy/kie", server.url));
     batch.run(&[]).expect_code(0);
     assert!(
@@ -93,7 +93,7 @@ fn a_base_url_with_a_path_keeps_it() {
 
 #[test]
 fn each_submission_has_a_connection_of_its_own() {
-    let server = RawServer::start(|_, stream| send(stream, &accepted()));
+    let server = RawServer::for_rows(|_, stream| send(stream, &accepted()));
     let batch = batch(30, &server.url);
     batch.run(&[]).expect_code(0);
     assert_eq!((server.posts(), server.connections()), (30, 30));
@@ -101,7 +101,7 @@ fn each_submission_has_a_connection_of_its_own() {
 
 #[test]
 fn connections_are_reused_when_asked_and_nothing_is_sent_twice() {
-    let server = RawServer::start(|_, stream| send(stream, &accepted()));
+    let server = RawServer::for_rows(|_, stream| send(stream, &accepted()));
     let batch = batch(60, &server.url);
     batch.run(&["--reuse-connections", "--concurrency", "4"]).expect_code(0);
     assert_eq!(server.posts(), 60);
@@ -112,7 +112,7 @@ fn connections_are_reused_when_asked_and_nothing_is_sent_twice() {
 /// the close may have arrived; a library that tries again by itself would pay twice.
 #[test]
 fn what_a_closing_server_reads_is_what_the_ledger_knows() {
-    let server = RawServer::start(|_, stream| {
+    let server = RawServer::for_rows(|_, stream| {
         send(stream, &accepted());
         stream.shutdown(std::net::Shutdown::Both).ok();
         Then::Close
@@ -142,7 +142,7 @@ fn what_a_closing_server_reads_is_what_the_ledger_knows() {
 
 #[test]
 fn a_connection_that_was_closed_while_idle_costs_nothing() {
-    let server = RawServer::start(|_, stream| {
+    let server = RawServer::for_rows(|_, stream| {
         send(stream, &accepted());
         // Closed well before the next request, which the rate keeps away for a while.
         stream.shutdown(std::net::Shutdown::Both).ok();
@@ -254,7 +254,7 @@ fn a_complete_envelope_counts_however_its_reply_ends() {
             check(name, &ended, &batch, &server);
             // The same, and the connection stays open until we give up.
             let reply = (*reply).clone().into_bytes();
-            let server = RawServer::start(move |_, stream| {
+            let server = RawServer::for_rows(move |_, stream| {
                 send(stream, &reply);
                 sleep(Duration::from_secs(3));
                 Then::Close
@@ -290,7 +290,7 @@ fn of_a_reply_that_is_cut_the_head_is_kept() {
         );
     });
     // And when it never ends.
-    let server = RawServer::start(move |_, stream| {
+    let server = RawServer::for_rows(move |_, stream| {
         send(stream, format!("{}{after_id}", head(500)).as_bytes());
         sleep(Duration::from_secs(3));
         Then::Close
@@ -304,7 +304,7 @@ fn of_a_reply_that_is_cut_the_head_is_kept() {
 
 #[test]
 fn a_reply_that_dribbles_is_given_up_after_the_time_out() {
-    let server = RawServer::start(|_, stream| {
+    let server = RawServer::for_rows(|_, stream| {
         for byte in json("200 OK", &"x".repeat(200)) {
             if stream.write_all(&[byte]).is_err() {
                 break;
@@ -324,7 +324,7 @@ fn a_reply_that_dribbles_is_given_up_after_the_time_out() {
 #[test]
 fn a_503_waits_as_long_as_it_asks() {
     let refused = AtomicUsize::new(0);
-    let server = RawServer::start(move |_, stream| match refused.fetch_add(1, Ordering::Relaxed) {
+    let server = RawServer::for_rows(move |_, stream| match refused.fetch_add(1, Ordering::Relaxed) {
         0 => send(
             stream,
             b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 4\r\n\r\nbusy",
@@ -408,7 +408,7 @@ fn proxy(connect: &'static [u8]) -> RawServer {
 
 #[test]
 fn a_proxy_of_the_environment_is_used_and_sees_each_request_once() {
-    let server = RawServer::start(|_, stream| send(stream, &accepted()));
+    let server = RawServer::for_rows(|_, stream| send(stream, &accepted()));
     let proxy = proxy(b"");
     let batch = batch(5, &server.url);
     let run = |variables: &[(&str, &str)]| {
@@ -422,7 +422,7 @@ fn a_proxy_of_the_environment_is_used_and_sees_each_request_once() {
 
 #[test]
 fn no_proxy_names_hosts_that_need_none_and_the_sandbox_never_needs_one() {
-    let server = RawServer::start(|_, stream| send(stream, &accepted()));
+    let server = RawServer::for_rows(|_, stream| send(stream, &accepted()));
     let proxy = proxy(b"");
     let run = |flags: &[&str], variables: &[(&str, &str)]| {
         let batch = batch(3, &server.url);
@@ -509,9 +509,10 @@ fn a_certificate_that_is_not_trusted_halts_at_once() {
     let batch = batch(3, &format!("https://localhost:{port}"));
     let ended = batch.run(&["--concurrency", "1"]);
     ended.expect_code(3);
+    // One for the row, and one for the balance before and after it.
     assert_eq!(
         (ended.count("queued"), ended.count("requests"), server.connections()),
-        (3, 1, 1)
+        (3, 1, 3)
     );
     let halted = &ended.summary()["halted"];
     assert_eq!(halted["code"], "connect");
@@ -526,7 +527,7 @@ fn a_certificate_that_is_not_trusted_halts_at_once() {
 #[test]
 fn a_request_that_was_read_is_never_called_unsent() {
     let turn = Arc::new(AtomicUsize::new(0));
-    let server = RawServer::start(move |_, stream| {
+    let server = RawServer::for_rows(move |_, stream| {
         match turn.fetch_add(1, Ordering::Relaxed) % 4 {
             0 => {}
             1 => {

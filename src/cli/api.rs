@@ -9,9 +9,11 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::job::Job;
+use crate::job::resolve::is_loopback;
 use crate::kie::client::{QUESTION_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::kie::upload::upload_url;
 use crate::kie::{Client, ClientConfig};
+use crate::ledger::{LedgerError, Realm, Store};
 use crate::rate::Rate;
 use crate::sandbox::{self, Sandbox, SandboxConfig};
 
@@ -22,6 +24,10 @@ use super::failure::Failure;
 pub(super) struct Service {
     /// Speaks to it.
     pub(super) client: Arc<Client>,
+    /// It is on this machine, and so are its files.
+    pub(super) is_here: bool,
+    /// More certificates to trust, as PEM.
+    pub(super) extra_roots_pem: Option<Vec<u8>>,
     sandbox: Option<Sandbox>,
 }
 
@@ -35,9 +41,12 @@ impl Service {
         } else {
             (None, job.base_url.clone())
         };
-        let client = Client::new(&client_config(job, base_url)?, authorization)?;
+        let is_here = job.sandbox || is_loopback(&base_url);
+        let config = client_config(job, base_url)?;
         Ok(Service {
-            client: Arc::new(client),
+            client: Arc::new(Client::new(&config, authorization)?),
+            is_here,
+            extra_roots_pem: config.extra_roots_pem,
             sandbox,
         })
     }
@@ -47,6 +56,26 @@ impl Service {
         if let Some(sandbox) = self.sandbox {
             sandbox.stop().await;
         }
+    }
+}
+
+/// The ledger of a batch that has been run, for tasks of the same kind: trials or real ones.
+pub(super) fn open_existing(job: &Job) -> Result<Store, Failure> {
+    let realm = if job.sandbox { Realm::Sandbox } else { Realm::Api };
+    let exists = job.ledger.try_exists().unwrap_or(true);
+    if !exists {
+        return Err(LedgerError::Missing {
+            path: job.ledger.clone(),
+        }
+        .into());
+    }
+    match Store::open(&job.ledger, realm) {
+        Err(LedgerError::OtherRealm {
+            path,
+            found: Realm::Sandbox,
+            ..
+        }) => Err(Failure::Trial { path }),
+        opened => Ok(opened?),
     }
 }
 

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::collect;
 use crate::dispatch::{PauseReason, Standing};
 use crate::job::Job;
 use crate::rate::Rate;
-use crate::view::{Pause, Snapshot};
+use crate::view::{Pause, Snapshot, TaskCounts};
 
+use super::collecting::Waiting;
 use super::console::Console;
 use super::outputs::{time_for, write_results};
 
@@ -30,17 +32,19 @@ pub(super) struct Background {
     done: watch::Sender<bool>,
 }
 
+/// Where progress is read.
+#[derive(Clone)]
+pub(super) struct Watched {
+    /// Rows to send, and where sending them stands.
+    pub sending: Option<(u64, watch::Receiver<Standing>)>,
+    /// What was waiting to be collected, and where that stands.
+    pub collecting: Option<(Waiting, watch::Receiver<collect::Standing>)>,
+}
+
 impl Background {
-    pub(super) fn start(
-        job: &Job,
-        console: &Console,
-        queued: u64,
-        standing: watch::Receiver<Standing>,
-        stop: watch::Receiver<bool>,
-    ) -> Background {
+    pub(super) fn start(job: &Job, console: &Console, watched: Watched, stop: watch::Receiver<bool>) -> Background {
         let (done, is_done) = watch::channel(false);
-        let total = job.limit.map_or(queued, |limit| limit.min(queued));
-        let progress = show_progress(console.clone(), job.rate, total, standing, is_done.clone());
+        let progress = show_progress(console.clone(), job.rate, watched, is_done.clone());
         let results = keep_results(job.ledger.clone(), job.results.clone(), stop, is_done);
         Background {
             progress: tokio::spawn(progress),
@@ -58,13 +62,7 @@ impl Background {
     }
 }
 
-async fn show_progress(
-    console: Console,
-    rate: Rate,
-    total: u64,
-    standing: watch::Receiver<Standing>,
-    mut done: watch::Receiver<bool>,
-) {
+async fn show_progress(console: Console, rate: Rate, watched: Watched, mut done: watch::Receiver<bool>) {
     let started = Instant::now();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -72,15 +70,32 @@ async fn show_progress(
             _ = tick.tick() => {}
             _ = done.changed() => return,
         }
-        let standing = standing.borrow().clone();
-        let snapshot = snapshot_of(&standing, rate, total, started.elapsed());
+        let snapshot = snapshot_of(&watched, rate, started.elapsed());
         let progress = console.progress.clone();
         // A terminal that is stopped (Ctrl-S) blocks the write, and must block nothing else.
         blocking(move || progress.update(&snapshot)).await;
     }
 }
 
-fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -> Snapshot {
+/// While rows are being sent, the bar is about them; then it is about their tasks.
+fn snapshot_of(watched: &Watched, rate: Rate, elapsed: Duration) -> Snapshot {
+    let mut snapshot = Snapshot {
+        elapsed,
+        ..Snapshot::default()
+    };
+    let mut accepted = 0;
+    if let Some((total, standing)) = &watched.sending {
+        let standing = standing.borrow();
+        accepted = standing.accepted;
+        show_sending(&mut snapshot, &standing, rate, *total);
+    }
+    if let Some((waiting, standing)) = &watched.collecting {
+        show_collecting(&mut snapshot, &standing.borrow(), *waiting, accepted);
+    }
+    snapshot
+}
+
+fn show_sending(snapshot: &mut Snapshot, standing: &Standing, rate: Rate, total: u64) {
     let done = standing.accepted + standing.rejected + standing.unknown;
     let queued = total.saturating_sub(done + standing.in_flight);
     let pause = standing.pause.map(|(reason, until)| {
@@ -98,7 +113,7 @@ fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -
     });
     let eta =
         time_for(rate, queued + 1).map(|time| time + pause.as_ref().map_or(Duration::ZERO, |pause| pause.remaining));
-    Snapshot {
+    *snapshot = Snapshot {
         total,
         done,
         accepted: standing.accepted,
@@ -108,10 +123,34 @@ fn snapshot_of(standing: &Standing, rate: Rate, total: u64, elapsed: Duration) -
         queued,
         requests: standing.requests,
         rate_limited: standing.rate_limited,
-        elapsed,
         spent_credits: (standing.unpriced == 0).then_some(standing.spent),
         pause,
         eta,
+        elapsed: snapshot.elapsed,
+        tasks: None,
+    };
+}
+
+fn show_collecting(snapshot: &mut Snapshot, standing: &collect::Standing, waiting: Waiting, accepted: u64) {
+    let tasks = waiting.tasks + accepted + standing.settled;
+    snapshot.tasks = Some(TaskCounts {
+        at_work: tasks.saturating_sub(standing.succeeded + standing.failed),
+        succeeded: standing.succeeded,
+        failed: standing.failed,
+        saving: standing.saving,
+        saved: standing.saved,
+        to_save: if waiting.saves {
+            (waiting.videos + standing.succeeded).saturating_sub(standing.saved + standing.not_saved)
+        } else {
+            0
+        },
+        bytes: standing.bytes,
+    });
+    if snapshot.pause.is_none() {
+        snapshot.pause = standing.pause.as_ref().map(|(reason, until)| Pause {
+            remaining: until.saturating_duration_since(tokio::time::Instant::now()),
+            reason: format!("looking at tasks: {reason}"),
+        });
     }
 }
 

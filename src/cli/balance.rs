@@ -125,7 +125,8 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    fn without_balance() -> Opening {
+    /// Nothing was asked, as nothing is to be sent.
+    pub(super) fn without_balance() -> Opening {
         Opening {
             before: None,
             halt: None,

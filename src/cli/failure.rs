@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::collect::look_up::Stopped;
 use crate::job::JobError;
 use crate::kie::ClientError;
 use crate::ledger::LedgerError;
 use crate::manifest::ManifestError;
 use crate::results::ResultsError;
-use crate::view::Ending;
 use crate::view::logs::LogError;
+use crate::view::{Ending, Halt, remedy};
 
 use super::console;
 use super::sandbox::SandboxCommandError;
@@ -48,12 +49,23 @@ pub(super) enum Failure {
     NotResults { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
+    /// Videos cannot be saved there.
+    #[error("cannot save videos in `{}`", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    /// A ledger of trials, and no `--sandbox`.
+    #[error("`{}` recorded trials in the sandbox, whose tasks the real API does not know", path.display())]
+    Trial { path: PathBuf },
     /// `--strict`.
     #[error("{invalid} of {rows} rows {} invalid, and `--strict` sends nothing then", if *.invalid == 1 { "is" } else { "are" })]
     Strict { invalid: u32, rows: u32 },
     /// A budget is set and a price is not known.
     #[error("a budget needs the price of every row, and {rows} rows have none")]
     Unpriced { rows: u64 },
+    #[error("cannot read `{}`", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// Of no use to go on looking at tasks; nothing was decided by what was seen until then.
+    #[error("{}; nothing was changed", .0.message())]
+    LookUp(Stopped),
     /// A decision of `settle` that cannot be carried out.
     #[error("{what}")]
     Settle { what: String, help: String },
@@ -85,6 +97,7 @@ impl Failure {
     fn ending(&self) -> Ending {
         match self {
             Failure::Ledger(LedgerError::Locked { .. }) => Ending::Locked,
+            Failure::LookUp(_) => Ending::Halted,
             _ => Ending::Refused,
         }
     }
@@ -104,7 +117,16 @@ impl Failure {
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
-            Failure::Write { .. } => Some("check the path and its permissions".into()),
+            Failure::Folder { .. } => Some("choose another folder with `--download`".into()),
+            Failure::Trial { .. } => Some("add `--sandbox` to go on with the trial".into()),
+            Failure::Write { .. } | Failure::Read { .. } => Some("check the path and its permissions".into()),
+            Failure::LookUp(stopped) => Some(
+                remedy(&Halt {
+                    code: stopped.code().to_owned(),
+                    message: stopped.message(),
+                })
+                .into(),
+            ),
             Failure::Sandbox(_) | Failure::EmbeddedSandbox(_) | Failure::Runtime(_) | Failure::Signals(_) => None,
         }
     }
@@ -113,5 +135,11 @@ impl Failure {
 impl From<Arc<LedgerError>> for Failure {
     fn from(error: Arc<LedgerError>) -> Failure {
         Failure::Ledger((*error).clone())
+    }
+}
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Failure {
+        Failure::LookUp(stopped)
     }
 }

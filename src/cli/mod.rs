@@ -7,6 +7,8 @@ mod api;
 mod background;
 mod balance;
 mod check;
+mod collect;
+mod collecting;
 mod console;
 mod failure;
 mod intake;
@@ -65,6 +67,7 @@ enum Command {
     Run(Box<run::RunArgs>),
     Check(Box<check::CheckArgs>),
     Status(status::StatusArgs),
+    Collect(Box<collect::CollectArgs>),
     Settle(settle::SettleArgs),
     Sandbox(sandbox::SandboxArgs),
     Completions(manual::CompletionsArgs),
@@ -88,6 +91,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(args) => in_runtime(run::run(*args, words)),
         Command::Check(args) => check::run(*args),
         Command::Status(args) => status::run(args),
+        Command::Collect(args) => in_runtime(collect::run(*args, words)),
         Command::Settle(args) => settle::run(args),
         Command::Sandbox(args) => in_runtime(async { Ok(sandbox::run(args).await.map(|()| ExitCode::SUCCESS)?) }),
         Command::Completions(args) => manual::completions(&args),

@@ -1,5 +1,6 @@
 //! What a run says on standard error: what it found, what it is about to do, what happens.
 
+use std::path::Path;
 use std::time::Duration;
 
 use url::Url;
@@ -8,37 +9,14 @@ use crate::dispatch::Notice;
 use crate::job::Job;
 use crate::ledger::{ImportStats, Recovered};
 use crate::row::RowState;
-use crate::view::Signal;
+use crate::view::{Signal, counted};
 
+use super::collecting::Waiting;
 use super::console::Console;
 use super::outputs::time_for;
 
 pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportStats, selection: &[String]) {
-    let rows = |count: u64| {
-        if count == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{count} rows")
-        }
-    };
-    if recovered.from_reserve > 0 {
-        console.notice(&format!(
-            "recovered: {} got the task ids that an earlier run could only write to its reserve file",
-            rows(recovered.from_reserve)
-        ));
-    }
-    if recovered.left_sending > 0 {
-        console.warn(&format!(
-            "an earlier run ended while {} being sent; they may have been taken and are unknown now: see \
-             `hailuo-batch settle {}`",
-            if recovered.left_sending == 1 {
-                "1 row was".into()
-            } else {
-                format!("{} were", rows(recovered.left_sending))
-            },
-            selection.join(" ")
-        ));
-    }
+    tell_of_recovery(console, recovered, selection);
     if imported.brought > 0 {
         console.notice(&format!(
             "note: the manifest is a results file: {} taken over with the outcome it says; without its columns `status` \
@@ -100,6 +78,59 @@ pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, importe
             }
         ));
     }
+}
+
+/// What an earlier run left behind when it died.
+pub(super) fn tell_of_recovery(console: &Console, recovered: &Recovered, selection: &[String]) {
+    if recovered.from_reserve > 0 {
+        console.notice(&format!(
+            "recovered: {} got the task ids that an earlier run could only write to its reserve file",
+            rows(recovered.from_reserve)
+        ));
+    }
+    if recovered.left_sending > 0 {
+        console.warn(&format!(
+            "an earlier run ended while {} being sent; they may have been taken and are unknown now: see \
+             `hailuo-batch settle {}`",
+            if recovered.left_sending == 1 {
+                "1 row was".into()
+            } else {
+                format!("{} were", rows(recovered.left_sending))
+            },
+            selection.join(" ")
+        ));
+    }
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{count} rows")
+    }
+}
+
+/// What a collector is about to do.
+pub(super) fn tell_of_the_collection(console: &Console, waiting: Waiting, folder: Option<&Path>) {
+    let videos = match folder {
+        Some(folder) => format!(", saving videos in `{}`", folder.display()),
+        None => String::new(),
+    };
+    let more = match waiting.videos {
+        0 => String::new(),
+        videos => format!(" and {}", counted(videos, "finished video")),
+    };
+    console.notice(&format!("waiting for {}{more}{videos}", counted(waiting.tasks, "task")));
+}
+
+pub(super) fn tell_of_signal_to_collector(console: &Console, signal: Signal) {
+    let name = match signal {
+        Signal::Interrupt => "interrupted",
+        Signal::Terminate => "asked to end",
+    };
+    console.notice(&format!(
+        "{name}: nothing is lost, the next `collect` goes on from here"
+    ));
 }
 
 pub(super) fn tell_of_signal(console: &Console, signal: Signal) {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::collect::FILES_LIVE;
 use crate::job::Job;
 use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
 use crate::manifest::Survey;
@@ -117,6 +118,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         command,
         selection,
         sandbox: reader.is_trial()?,
+        first_expiry: reader.oldest_unsaved()?.map(|ended| ended.after(FILES_LIVE)),
         counts,
         changed: standing.changed,
         unknown_elsewhere: standing.unknown_elsewhere,

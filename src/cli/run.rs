@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use reqwest::header::HeaderValue;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::clock::Wall;
+use crate::collect::CollectReport;
 use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
@@ -19,8 +21,9 @@ use crate::results::{Columns, ResultsWriter};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
-use super::background::{Background, blocking};
-use super::balance::{self, Vigil};
+use super::background::{Background, Watched, blocking};
+use super::balance::{self, Opening, Vigil};
+use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
@@ -53,6 +56,10 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let job = Job::load(args.settings)?;
     let console = Console::new(&job)?;
     let authorization = authorization(&job, &console)?;
+    collecting::names_of(&job)?;
+    if let Some(folder) = &job.collect.folder {
+        collecting::make_folder(folder)?;
+    }
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(&job)?;
     let mut images = intake::images_of(&job);
@@ -65,7 +72,12 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
-    let Sent { store, report, refused } = send(store, &job, &console, authorization, &signals).await?;
+    let Sent {
+        store,
+        report,
+        collected,
+        refused,
+    } = send(store, &job, &console, authorization, &signals).await?;
     let path = job.results.clone();
     let written = blocking({
         let ledger = job.ledger.clone();
@@ -87,6 +99,9 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     summary.command_line = words;
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
     summary.halted = summary.halted.or(refused);
+    if let Some(collected) = &collected {
+        collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
+    }
     match &written {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
         Err(failure) => {
@@ -159,23 +174,30 @@ struct Sent {
     /// The ledger, with the run's end noted in it.
     store: Store,
     report: RunReport,
+    /// What was collected, if the run stayed for its tasks.
+    collected: Option<CollectReport>,
     /// Why the run did not even begin.
     refused: Option<view::Halt>,
 }
 
 impl Sent {
-    fn nothing(store: Store, refused: Option<view::Halt>) -> Sent {
+    fn nothing(job: &Job, store: Store, refused: Option<view::Halt>) -> Sent {
         let report = RunReport {
             standing: Standing::default(),
             halt: None,
             ledger_error: None,
             time_is_up: false,
         };
-        Sent { store, report, refused }
+        Sent {
+            store,
+            report,
+            collected: job.collect.wait.then(CollectReport::default),
+            refused,
+        }
     }
 }
 
-/// Sends what is queued.
+/// Sends what is queued, and stays for the tasks if the job says so.
 async fn send(
     mut store: Store,
     job: &Job,
@@ -191,18 +213,42 @@ async fn send(
         job.base_url.as_str()
     };
     news::warn_of_another_place(console, job, store.last_target()?);
-    if counts.queued == 0 {
+    let folder = job.collect.folder.as_deref();
+    let to_collect = match job.collect.wait {
+        true => {
+            counts.accepted
+                + if folder.is_some() {
+                    counts.succeeded + counts.saved
+                } else {
+                    0
+                }
+        }
+        false => 0,
+    };
+    if counts.queued == 0 && to_collect == 0 {
         let run_id = store.begin_run(Wall::System, target)?;
         store.end_run(run_id, Wall::System.now(), None)?;
-        return Ok(Sent::nothing(store, None));
+        return Ok(Sent::nothing(job, store, None));
     }
     let service = Service::reach(job, authorization).await?;
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
-    let opening = balance::open(job, &service.client, console, signals.stop.clone()).await?;
-    if opening.halt.is_none() {
-        news::tell_of_the_plan(console, job, counts.queued);
+    let collector = match job.collect.wait {
+        true => {
+            let manner = Manner::default();
+            Some(Collector::prepare(job, console, &service, &mut store, folder, manner)?)
+        }
+        false => None,
+    };
+    let opening = match counts.queued {
+        0 => Opening::without_balance(),
+        _ => balance::open(job, &service.client, console, signals.stop.clone()).await?,
+    };
+    match &collector {
+        _ if opening.halt.is_some() => {}
+        Some(collector) if counts.queued == 0 => news::tell_of_the_collection(console, collector.waiting, folder),
+        _ => news::tell_of_the_plan(console, job, counts.queued),
     }
 
     let (standing, watched) = watch::channel(Standing::default());
@@ -218,14 +264,31 @@ async fn send(
     }
     if let Some(halt) = opening.halt {
         store.end_run(run_id, Wall::System.now(), Some((&halt.code, &halt.message)))?;
-        return Ok(Sent::nothing(store, Some(halt)));
+        return Ok(Sent::nothing(job, store, Some(halt)));
     }
     let (writer, thread) = store.into_writer(run_id)?;
     let vigil = Vigil::start(job, Arc::clone(&service.client), console, opening, watched.clone());
-    let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
+    let (feeding, is_feeding) = watch::channel(true);
+    let collecting = collector.map(|collector| {
+        let waiting = collector.waiting;
+        let (collecting, standing) = collector.start(console, writer.clone(), is_feeding, signals.stop.clone());
+        (collecting, (waiting, standing))
+    });
+    let to_send = job.limit.map_or(counts.queued, |limit| limit.min(counts.queued));
+    let watched = Watched {
+        sending: Some((to_send, watched)),
+        collecting: collecting.as_ref().map(|(_, watched)| watched.clone()),
+    };
+    let background = Background::start(job, console, watched, signals.stop.clone());
     let mut report = dispatch::run(Arc::clone(&service.client), writer, config, signals.stop.clone(), watch).await;
-    background.end().await;
     vigil.end().await;
+    // What has been accepted is paid for: it is waited for whatever ended the sending.
+    feeding.send_replace(false);
+    let collected = match collecting {
+        Some((collecting, _)) => Some(ended(collecting).await),
+        None => None,
+    };
+    background.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
         // The ledger's thread found its own rules broken: end as visibly as it did.
@@ -247,8 +310,17 @@ async fn send(
     Ok(Sent {
         store,
         report,
+        collected,
         refused: None,
     })
+}
+
+/// A task's end. A panic in it is a bug: end as visibly as it did.
+async fn ended<T>(task: JoinHandle<T>) -> T {
+    match task.await {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
 }
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {
@@ -280,19 +352,23 @@ fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::Last
 
 fn halted_by(report: &RunReport) -> Option<view::Halt> {
     if let Some(error) = &report.ledger_error {
-        let message = match std::error::Error::source(error) {
-            Some(source) => format!("{error}: {source}. {}", error.help()),
-            None => format!("{error}. {}", error.help()),
-        };
-        return Some(view::Halt {
-            code: "ledger".into(),
-            message,
-        });
+        return Some(halted_by_ledger(error));
     }
     report.halt.as_ref().map(|halt: &Halt| view::Halt {
         code: halt.code().to_owned(),
         message: halt.message(),
     })
+}
+
+pub(super) fn halted_by_ledger(error: &LedgerError) -> view::Halt {
+    let message = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}. {}", error.help()),
+        None => format!("{error}. {}", error.help()),
+    };
+    view::Halt {
+        code: "ledger".into(),
+        message,
+    }
 }
 
 fn fill_in(summary: &mut Summary, report: &RunReport, job: &Job, signals: &Signals, elapsed: Duration) {

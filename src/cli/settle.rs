@@ -1,7 +1,12 @@
 //! `hailuo-batch settle`: decide what becomes of rows whose answer was lost.
 
+mod from;
+mod report;
+mod row_name;
+
 use std::collections::HashSet;
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -9,34 +14,52 @@ use serde_json::json;
 
 use crate::clock::Wall;
 use crate::escape;
-use crate::job::{Files, Job, Reporting, Settings};
+use crate::job::{Access, Files, Job, Place, Reporting, Settings};
 use crate::ledger::{AttemptRow, Decision, LedgerError, Reader, Settled, Store};
 use crate::price::usd;
+use crate::rate::Rate;
 use crate::row::TaskId;
 use crate::view::Ending;
 
 use super::console::Console;
 use super::failure::Failure;
 use super::outputs::{selection_of, write_results};
+use row_name::RowName;
 
 /// List the unknown rows and decide what becomes of them
 ///
 /// An unknown row was sent and its answer was lost: it may have been taken and paid for. Look for its task in the
-/// provider's log (https://kie.ai/logs), then say what is so. Without an option the rows are listed. ROW is the row's
-/// `id`; without one, its number in the column `row` of the results, or the name in the list if it left the manifest.
-/// Several are separated by commas.
+/// provider's log (https://kie.ai/logs), then say what is so; or copy the log's task ids into a file and let --from find
+/// out whose they are. Without an option the rows are listed. ROW is the row's `id`; without one, its number in the column
+/// `row` of the results, or the name in the list if it left the manifest. Several are separated by commas.
 #[derive(Debug, Args)]
 #[expect(
     rustdoc::bare_urls,
     reason = "the doc comment is the help text, where `<…>` would be shown"
 )]
 #[command(
-    after_help = "Examples:\n  hailuo-batch settle shots.csv\n  hailuo-batch settle shots.csv \
-                        --accept a-17=7d3f5a90c1b84e6fa2d4078b9e61c35f --drop=a-18\n  hailuo-batch settle shots.csv --resubmit"
+    after_help = "Examples:\n  hailuo-batch settle shots.csv\n  hailuo-batch settle shots.csv --from ids.txt\n  \
+                        hailuo-batch settle shots.csv --accept a-17=7d3f5a90c1b84e6fa2d4078b9e61c35f --drop=a-18\n  hailuo-batch settle shots.csv --resubmit"
 )]
 pub(super) struct SettleArgs {
     #[command(flatten)]
     files: Files,
+
+    /// Accept, of the task ids in FILE, what is an unknown row's
+    ///
+    /// The file (`-`: standard input) may be anything copied from the provider's log: a list, a table, an export. The record of
+    /// each task is read. It belongs to the row whose token is in its callback URL; without a token, to the unknown row that
+    /// asked for the same prompt, image, length and resolution at that time, give or take 5 minutes. Only what is
+    /// unambiguous is accepted; what became of each id is said. Needs the API key. Example: --from ids.txt
+    #[arg(
+        long, value_name = "FILE", conflicts_with_all = ["accept", "resubmit", "drop"],
+        help_heading = "Decisions"
+    )]
+    from: Option<PathBuf>,
+
+    /// Say what --from would accept, and accept nothing
+    #[arg(long, requires = "from", help_heading = "Decisions")]
+    dry_run: bool,
 
     /// Record that ROW was taken as this task; the row may be left out when only one is unknown. May be repeated
     #[arg(long, value_name = "[ROW=]TASK_ID", help_heading = "Decisions")]
@@ -51,6 +74,24 @@ pub(super) struct SettleArgs {
     drop: Option<String>,
 
     #[command(flatten)]
+    place: Place,
+
+    #[command(flatten)]
+    access: Access,
+
+    /// Look at tasks at most N times in any window of DURATION
+    ///
+    /// Default: 10/1s. Example: --poll-rate 5/1s
+    #[arg(
+        long,
+        value_name = "N/DURATION",
+        env = "HAILUO_BATCH_POLL_RATE",
+        hide_env = true,
+        help_heading = "API"
+    )]
+    poll_rate: Option<Rate>,
+
+    #[command(flatten)]
     reporting: Reporting,
 }
 
@@ -59,17 +100,16 @@ const ALL: &str = "\0all";
 
 /// A row that waits for a decision.
 struct Unknown {
-    row_id: i64,
-    /// Place in the manifest; 0 when it is no longer there.
-    number: u32,
-    line: u32,
-    id: Option<String>,
+    name: RowName,
     message: String,
     prompt: String,
     last: Option<AttemptRow>,
 }
 
 pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
+    if let Some(source) = args.from.clone() {
+        return super::in_runtime(async move { from::run(args, &source).await });
+    }
     let selection = selection_of(&args.files);
     let job = Job::load(Settings {
         files: args.files.clone(),
@@ -85,7 +125,7 @@ pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
         let ids = ids_like_numbers(&job)?;
         let Decisions { made, not_sendable } = decisions_of(&args, &rows, &ids)?;
         for row in not_sendable {
-            console.warn(&format!("{} {GONE}: left as it is", name_of(row)));
+            console.warn(&format!("{} {GONE}: left as it is", row.name));
         }
         for (row, decision) in &made {
             carry_out(&mut store, &console, row, decision)?;
@@ -114,10 +154,7 @@ fn unknown_rows(job: &Job) -> Result<Vec<Unknown>, Failure> {
     let mut rows = Vec::new();
     reader.for_each_unknown(|row| {
         rows.push(Unknown {
-            row_id: row.row_id.unwrap_or_default(),
-            number: row.number,
-            line: row.line,
-            id: row.id.map(str::to_owned),
+            name: RowName::of(row),
             message: row.error_message.unwrap_or("being sent").to_owned(),
             prompt: String::new(),
             last: None,
@@ -125,10 +162,10 @@ fn unknown_rows(job: &Job) -> Result<Vec<Unknown>, Failure> {
         Ok::<_, LedgerError>(())
     })?;
     for row in &mut rows {
-        if let Some(submission) = reader.submission(row.row_id)? {
+        if let Some(submission) = reader.submission(row.name.row_id)? {
             row.prompt = submission.prompt.into_owned();
         }
-        row.last = reader.attempts(row.row_id)?.pop();
+        row.last = reader.attempts(row.name.row_id)?.pop();
     }
     Ok(rows)
 }
@@ -198,9 +235,9 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String
             None => {}
             // All that no other option speaks of.
             Some(ALL) => {
-                let spoken_for: Vec<i64> = decisions.iter().map(|(row, _)| row.row_id).collect();
-                for row in rows.iter().filter(|row| !spoken_for.contains(&row.row_id)) {
-                    if decision == Decision::Resubmit && row.number == 0 {
+                let spoken_for: Vec<i64> = decisions.iter().map(|(row, _)| row.name.row_id).collect();
+                for row in rows.iter().filter(|row| !spoken_for.contains(&row.name.row_id)) {
+                    if decision == Decision::Resubmit && row.name.number == 0 {
                         // Unless `--drop` speaks of it.
                         not_sendable.push(row);
                     } else {
@@ -210,15 +247,15 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String
             }
             Some(list) => {
                 // An id may hold a comma itself.
-                let names: Vec<&str> = match rows.iter().any(|row| row.id.as_deref() == Some(list)) {
+                let names: Vec<&str> = match rows.iter().any(|row| row.name.id.as_deref() == Some(list)) {
                     true => vec![list],
                     false => list.split(',').collect(),
                 };
                 for name in names {
                     let row = find(name)?;
-                    if decision == Decision::Resubmit && row.number == 0 {
+                    if decision == Decision::Resubmit && row.name.number == 0 {
                         return Err(refused(
-                            format!("{} {GONE}", name_of(row)),
+                            format!("{} {GONE}", row.name),
                             "add it to the manifest again and `run`, then resubmit it; or decide with --accept or --drop",
                         ));
                     }
@@ -227,14 +264,14 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String
             }
         }
     }
-    let mut seen: Vec<i64> = decisions.iter().map(|(row, _)| row.row_id).collect();
+    let mut seen: Vec<i64> = decisions.iter().map(|(row, _)| row.name.row_id).collect();
     seen.sort_unstable();
     if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-        let row = rows.iter().find(|row| row.row_id == twice[0]);
-        let name = row.map(name_of).unwrap_or_default();
+        let row = rows.iter().find(|row| row.name.row_id == twice[0]);
+        let name = row.map(|row| row.name.to_string()).unwrap_or_default();
         return Err(refused(format!("{name} is named twice"), "give each row one decision"));
     }
-    not_sendable.retain(|row| !seen.contains(&row.row_id));
+    not_sendable.retain(|row| !seen.contains(&row.name.row_id));
     Ok(Decisions {
         made: decisions,
         not_sendable,
@@ -245,15 +282,23 @@ fn decisions_of<'r>(args: &SettleArgs, rows: &'r [Unknown], ids: &HashSet<String
 /// another row's id, and the wrong row would be paid for twice.
 fn find<'r>(wanted: &str, rows: &'r [Unknown], ids: &HashSet<String>) -> Result<&'r Unknown, Failure> {
     let wanted = wanted.trim();
-    if let Some(row) = rows.iter().find(|row| row.id.as_deref() == Some(wanted)) {
+    if let Some(row) = rows.iter().find(|row| row.name.id.as_deref() == Some(wanted)) {
         return Ok(row);
     }
-    let gone = rows.iter().find(|row| own_name_of(row).as_deref() == Some(wanted));
+    let gone = rows.iter().find(|row| row.name.own().as_deref() == Some(wanted));
     let number = number_in(wanted);
-    let by_number = rows.iter().find(|row| row.number > 0 && Some(row.number) == number);
+    let by_number = rows
+        .iter()
+        .find(|row| row.name.number > 0 && Some(row.name.number) == number);
     match (gone, by_number) {
         (Some(row), _) => Ok(row),
-        (None, Some(Unknown { id: Some(id), .. })) => Err(refused(
+        (
+            None,
+            Some(Unknown {
+                name: RowName { id: Some(id), .. },
+                ..
+            }),
+        ) => Err(refused(
             format!(
                 "no unknown row has the id `{wanted}`; row {wanted} has the id `{}`",
                 shown(id)
@@ -277,20 +322,9 @@ fn number_in(text: &str) -> Option<u32> {
     text.parse().ok().filter(|number: &u32| number.to_string() == text)
 }
 
-/// How a row is named that has neither an id nor a place in the manifest.
-fn own_name_of(row: &Unknown) -> Option<String> {
-    (row.id.is_none() && row.number == 0).then(|| format!("ledger:{}", row.row_id))
-}
-
-/// What selects a row on the command line.
-fn selector_of(row: &Unknown) -> String {
-    let own = || own_name_of(row).unwrap_or_else(|| row.number.to_string());
-    row.id.clone().unwrap_or_else(own)
-}
-
 fn carry_out(store: &mut Store, console: &Console, row: &Unknown, decision: &Decision) -> Result<(), Failure> {
-    let name = name_of(row);
-    match store.settle(row.row_id, decision, Wall::System.now())? {
+    let name = &row.name;
+    match store.settle(row.name.row_id, decision, Wall::System.now())? {
         Settled::Now(state) => {
             console.notice(&format!("{name} is {state} now"));
             Ok(())
@@ -319,14 +353,6 @@ fn refused(what: String, help: &str) -> Failure {
 
 fn shown(text: &str) -> String {
     escape::excerpt(text, 80)
-}
-
-fn name_of(row: &Unknown) -> String {
-    match (&row.id, row.number) {
-        (Some(id), _) => format!("row `{}`", shown(id)),
-        (None, 0) => format!("row `{}`", selector_of(row)),
-        (None, number) => format!("row {number}"),
-    }
 }
 
 /// Credits at stake: what the rows' last requests cost if they were taken. `None` when a price is not known.
@@ -359,17 +385,13 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
         )),
     }
     for row in rows {
-        let place = if row.line > 0 {
-            format!(", line {}", row.line)
-        } else {
-            ", no longer in the manifest".to_owned()
-        };
+        let place = row.name.place();
         let sent = row
             .last
             .as_ref()
             .map(|last| format!(", sent {}", last.began_at.to_rfc3339()))
             .unwrap_or_default();
-        line(format_args!("  {}{place}{sent}", name_of(row)));
+        line(format_args!("  {}{place}{sent}", row.name));
         line(format_args!("    {}", escape::excerpt(&row.prompt, 90)));
         line(format_args!("    {}", escape::excerpt(&row.message, 200)));
     }
@@ -377,6 +399,9 @@ fn as_text(rows: &[Unknown], selection: &[String], decided: bool) -> String {
     line(format_args!(""));
     line(format_args!(
         "help: look for these prompts in https://kie.ai/logs, then"
+    ));
+    line(format_args!(
+        "  by task id: hailuo-batch settle {selection} --from FILE  (with the log's task ids in it)"
     ));
     line(format_args!(
         "  taken:      hailuo-batch settle {selection} --accept ROW=TASK_ID"
@@ -395,10 +420,10 @@ fn as_json(rows: &[Unknown]) -> serde_json::Value {
         .iter()
         .map(|row| {
             json!({
-                "name": selector_of(row),
-                "row": (row.number > 0).then_some(row.number),
-                "line": (row.line > 0).then_some(row.line),
-                "id": row.id,
+                "name": row.name.selector(),
+                "row": (row.name.number > 0).then_some(row.name.number),
+                "line": (row.name.line > 0).then_some(row.name.line),
+                "id": row.name.id,
                 "prompt": row.prompt,
                 "message": row.message,
                 "sent_at": row.last.as_ref().map(|last| last.began_at.to_rfc3339()),

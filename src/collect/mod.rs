@@ -2,13 +2,20 @@
 //!
 //! [`run`] is the loop: it looks at tasks when they are due ([`cadence`]), lets [`judge`] say what a look means, and has
 //! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes
-//! callbacks, each of which makes a task due. Everything it has to remember is in the ledger. Imports `kie`, `ledger` and
-//! leaf types.
+//! callbacks, each of which makes a task due. Everything it has to remember is in the ledger.
+//!
+//! From a task id to its row: for `settle --from`, [`pasted`] finds the task ids in a text, [`look_up`] asks for their
+//! records, and [`matching`] says whose they are.
+//!
+//! Imports `kie`, `ledger` and leaf types.
 
 mod cadence;
 pub mod fetch;
 mod judge;
+pub mod look_up;
+pub mod matching;
 pub mod names;
+pub mod pasted;
 pub mod receiver;
 mod run;
 mod save;

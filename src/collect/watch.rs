@@ -105,7 +105,7 @@ pub struct Watch {
 }
 
 /// How collecting ended. What is left is in the ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CollectReport {
     /// The last standing.
     pub standing: Standing,

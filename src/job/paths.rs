@@ -71,6 +71,13 @@ pub(super) fn results(origins: &Origins, given: Option<PathBuf>, manifest: &Path
     Ok(given)
 }
 
+/// Where videos are saved unless the user says: `clips.videos` beside `clips.csv`.
+pub fn videos(manifest: &Path) -> PathBuf {
+    let mut name = manifest.file_stem().unwrap_or_default().to_owned();
+    name.push(".videos");
+    manifest.with_file_name(name)
+}
+
 /// `clips.results.csv` for `clips.csv`. A manifest with an extension of its own kind (`clips.txt`) gets CSV.
 fn default_results(manifest: &Path) -> PathBuf {
     let extension = match manifest.extension() {

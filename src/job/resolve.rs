@@ -465,7 +465,8 @@ fn is_kie(url: &Url) -> bool {
     host == "kie.ai" || host.ends_with(".kie.ai")
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether `url` leads to this machine, by its name or address alone.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.');

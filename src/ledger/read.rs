@@ -393,6 +393,17 @@ impl Reader {
             .map_err(|source| self.failed(source))
     }
 
+    /// When the task ended whose video has waited longest to be saved.
+    pub fn oldest_unsaved(&self) -> Result<Option<UnixMillis>, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT min(r.completed_at) FROM rows r JOIN manifest m USING (row_id) WHERE r.state = 'succeeded'",
+                [],
+                |row| Ok(row.get::<_, Option<i64>>(0)?.map(UnixMillis)),
+            )
+            .map_err(|source| self.failed(source))
+    }
+
     /// Rows that no state tells of: changed after they were sent, or unknown and no longer in the manifest.
     pub fn standing_apart(&self) -> Result<StandingApart, LedgerError> {
         let count = |sql| {

@@ -21,6 +21,9 @@ use super::uploads::UploadBooks;
 use super::window::SlidingWindow;
 use super::witness::{Arrival, Books, Witness};
 
+/// What the balance of an account reads at first that never runs out.
+const ENDLESS_CREDITS: f64 = 1e9;
+
 /// Everything that changes with an arrival. It stands behind one lock, held for microseconds.
 #[derive(Debug)]
 pub(super) struct Account {
@@ -273,6 +276,13 @@ impl Account {
     pub(super) fn balance(&mut self) -> Option<f64> {
         self.billing.settle(Wall::System.now());
         self.billing.balance
+    }
+
+    /// What the balance reads. It falls in an account that never runs out, too, so that clients can reckon with it.
+    pub(super) fn shown_balance(&mut self) -> f64 {
+        let consumed = |billing: &Billing| billing.billed_credits - billing.returned_credits;
+        self.balance()
+            .unwrap_or_else(|| ENDLESS_CREDITS - consumed(&self.billing))
     }
 
     /// The summary so far; callbacks are counted elsewhere.

@@ -22,9 +22,6 @@ pub(super) const UPLOAD: &str = "/api/file-stream-upload";
 const CREDIT: &str = "/api/v1/chat/credit";
 const DOWNLOAD_URL: &str = "/api/v1/common/download-url";
 
-/// What the balance of an account reads that never runs out.
-const ENDLESS_CREDITS: f64 = 1e9;
-
 /// Answers one request.
 pub(super) async fn answer(server: Arc<Server>, request: Request<Incoming>) -> Reply {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -67,6 +64,6 @@ fn credit(server: &Server, request: &Request<Incoming>) -> Response<ReplyBody> {
     if !key_fits(server, request) {
         return server.refuse(NO_ACCESS);
     }
-    let balance = server.account().balance().unwrap_or(ENDLESS_CREDITS);
+    let balance = server.account().shown_balance();
     envelope(200, "success", &json!(balance), StatusCode::OK)
 }

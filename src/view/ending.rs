@@ -12,7 +12,8 @@ use super::{Counts, Signal, Summary};
 pub enum Ending {
     /// 0: all rows are done as asked.
     Done,
-    /// 1: the run finished, but some rows are invalid, rejected or failed, or the results could not be written.
+    /// 1: the run finished, but some rows are invalid, rejected or failed, were waited for and have not ended, or have a
+    /// video that could not be saved; or the results could not be written.
     SomeFailed,
     /// 2: wrong usage or configuration, or a manifest that cannot be read; nothing was sent.
     Refused,
@@ -57,13 +58,17 @@ pub fn exit_of(summary: &Summary) -> Ending {
         invalid,
         queued: _,
         sending: _,
-        accepted: _,
+        accepted,
         rejected,
         unknown,
-        succeeded: _,
+        succeeded,
         failed,
         saved: _,
     } = summary.counts;
+    let not_collected = summary
+        .collected
+        .as_ref()
+        .map_or(0, |collected| collected.left(accepted, succeeded));
     match summary.interrupted {
         Some(Signal::Interrupt) => return Ending::Interrupted,
         Some(Signal::Terminate) => return Ending::Terminated,
@@ -73,7 +78,7 @@ pub fn exit_of(summary: &Summary) -> Ending {
         Ending::Halted
     } else if unknown + summary.unknown_elsewhere > 0 {
         Ending::Undecided
-    } else if invalid + rejected + failed + summary.changed > 0 || summary.results_failed {
+    } else if invalid + rejected + failed + not_collected + summary.changed > 0 || summary.results_failed {
         Ending::SomeFailed
     } else {
         Ending::Done

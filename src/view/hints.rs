@@ -1,7 +1,7 @@
 //! What to do next: the last lines of a summary.
 
 use super::summary::{Command, Halt, Summary};
-use super::wording::counted;
+use super::wording::{counted, has};
 use crate::escape;
 use crate::kie::Remedy;
 
@@ -14,7 +14,7 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
         return hints;
     }
     if let Some(halt) = &summary.halted {
-        hints.push(format!("{}: {}", remedy(halt), again(summary)));
+        hints.push(format!("{}: {}", remedy(halt), same(summary)));
     } else if counts.queued > 0 {
         hints.push(match summary.command {
             Command::Check => format!("send the queued rows with {}", again(summary)),
@@ -42,7 +42,25 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
             trial(summary)
         ));
     }
-    let tried_again = (counts.rejected + counts.failed).saturating_sub(given_up(summary));
+    let unsaved = summary.collected.as_ref().is_some_and(|collected| collected.saving) && counts.succeeded > 0;
+    if summary.collected.is_some() && (counts.accepted > 0 || unsaved) {
+        let what = match (counts.accepted, unsaved) {
+            (0, _) => "fetch the other videos".to_owned(),
+            (open, _) => format!("look again at {} that {} not ended", those(open, "task"), has(open)),
+        };
+        hints.push(format!("{what}: {}", collect(summary)));
+    }
+    if counts.failed > 0 {
+        hints.push(format!(
+            "{} ended without a video (failed tasks are free of charge); make {} anew, each as a new task: \
+             `hailuo-batch run {}{} --retry-failed`",
+            counted(counts.failed, "task"),
+            if counts.failed == 1 { "it" } else { "them" },
+            selection(summary),
+            trial(summary)
+        ));
+    }
+    let tried_again = counts.rejected.saturating_sub(given_up(summary));
     if tried_again > 0 {
         let rows = those(tried_again, "row");
         hints.push(format!(
@@ -54,13 +72,25 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     }
     if let (Some(results), 1..) = (&summary.results, counts.taken()) {
         let results = escape::for_terminal(results);
-        hints.push(if summary.sandbox {
-            format!("look at `{results}`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing")
-        } else {
-            format!("the task ids are in the column `task_id` of `{results}`")
+        hints.push(match (&summary.collected, summary.sandbox) {
+            (_, true) => format!(
+                "look at `{results}`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing"
+            ),
+            (Some(_), false) => format!("what became of each row is in `{results}`"),
+            (None, false) => format!("the task ids are in the column `task_id` of `{results}`"),
         });
     }
+    if summary.collected.is_none() && counts.accepted + counts.succeeded > 0 {
+        hints.push(format!("wait for the tasks and save the videos: {}", collect(summary)));
+    }
     hints
+}
+
+fn collect(summary: &Summary) -> String {
+    if summary.command == Command::Collect && !summary.command_line.is_empty() {
+        return same(summary);
+    }
+    format!("`hailuo-batch collect {}{}`", selection(summary), trial(summary))
 }
 
 /// How the message of a halt begins whose code is `balance`, when the balance is not known.
@@ -72,8 +102,8 @@ fn given_up(summary: &Summary) -> u64 {
     dropped.map(|cause| cause.count).sum()
 }
 
-/// What has to change before more rows can be sent.
-fn remedy(halt: &Halt) -> &'static str {
+/// What has to change before more can be asked of the API.
+pub fn remedy(halt: &Halt) -> &'static str {
     let code = match halt.code.strip_prefix("http_").unwrap_or(&halt.code) {
         // These codes mean several things; our own sentence says which.
         "429" | "500" if halt.message.starts_with(Remedy::TopUp.trouble()) => "402",
@@ -142,7 +172,16 @@ fn those(number: u64, noun: &str) -> String {
     }
 }
 
+/// The run to make again.
 fn again(summary: &Summary) -> String {
+    match summary.command {
+        Command::Collect => format!("`hailuo-batch run {}{}`", selection(summary), trial(summary)),
+        Command::Run | Command::Check | Command::Status => same(summary),
+    }
+}
+
+/// The command that was given.
+fn same(summary: &Summary) -> String {
     if summary.command_line.is_empty() {
         return format!("`hailuo-batch run {}{}`", selection(summary), trial(summary));
     }

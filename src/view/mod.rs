@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `summary.rs` | what a run comes to, as text and as JSON |
 //! | `money.rs` | what it cost, and whether the balance bears it out |
+//! | `collected.rs` | what became of tasks and videos |
 //! | `counts.rs`, `causes.rs` | how many rows are in which state, and why |
 //! | `ending.rs` | the exit code |
 //! | `hints.rs` | what to do next |
@@ -16,6 +17,7 @@
 //! | `wording.rs` | how numbers and durations are written |
 
 mod causes;
+mod collected;
 mod counts;
 mod ending;
 mod hints;
@@ -27,11 +29,12 @@ mod summary;
 mod wording;
 
 pub use causes::{Cause, Causes};
+pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
-pub use hints::BALANCE_UNREAD;
+pub use hints::{BALANCE_UNREAD, remedy};
 pub use money::{Account, Bill, Cost};
-pub use progress::{Pause, Progress, Snapshot, Target};
+pub use progress::{Pause, Progress, Snapshot, Target, TaskCounts};
 pub use secrets::Secrets;
 pub use summary::{Command, Halt, Signal, Summary};
 pub use wording::{counted, credits};

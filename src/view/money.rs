@@ -142,7 +142,7 @@ pub(super) fn write_balance(summary: &Summary, formatter: &mut Formatter<'_>) ->
     };
     let (what, rows) = match summary.command {
         Command::Run => ("balance", "this run's rows"),
-        Command::Check | Command::Status => ("balance around the last run that read it", "its rows"),
+        Command::Check | Command::Status | Command::Collect => ("balance around the last run that read it", "its rows"),
     };
     write!(formatter, "{what}: ")?;
     match account.before {

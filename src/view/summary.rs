@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::hints::hints;
-use super::wording::{are, counted, grouped, lasting};
-use super::{Cause, Cost, Counts, exit_of, money};
+use super::wording::{are, counted, grouped, has, lasting};
+use super::{Cause, Collected, Cost, Counts, collected, exit_of, money};
+use crate::clock::UnixMillis;
 use crate::escape;
 use crate::row::RowState;
 
@@ -37,6 +38,10 @@ pub struct Summary {
     pub retries: u64,
     /// Those of them that were answered 429.
     pub rate_limited: u64,
+    /// What became of tasks; `None` where nobody waited for them.
+    pub collected: Option<Collected>,
+    /// When the API deletes the first video that is not saved; `None` if there is none such.
+    pub first_expiry: Option<UnixMillis>,
     /// How long the invocation took.
     pub elapsed: Duration,
     /// Credits, as far as they are known.
@@ -71,6 +76,8 @@ pub enum Command {
     Run,
     /// Only look.
     Status,
+    /// Wait for tasks, save videos.
+    Collect,
 }
 
 /// Why a run sends nothing more.
@@ -105,7 +112,7 @@ impl Summary {
         let Counts { queued, sending, .. } = self.counts;
         match self.command {
             // Another run may be at work.
-            Command::Check | Command::Status => 0,
+            Command::Check | Command::Status | Command::Collect => 0,
             Command::Run if self.limited.is_some() => sending,
             Command::Run => sending + queued,
         }
@@ -131,6 +138,8 @@ impl Serialize for Summary {
         map.serialize_entry("requests", &self.requests)?;
         map.serialize_entry("retries", &self.retries)?;
         map.serialize_entry("rate_limited", &self.rate_limited)?;
+        map.serialize_entry("collected", &self.collected)?;
+        map.serialize_entry("first_expiry", &self.first_expiry.map(UnixMillis::to_rfc3339))?;
         map.serialize_entry("elapsed_seconds", &seconds(self.elapsed))?;
         money::serialize(&self.cost, &mut map)?;
         map.serialize_entry("estimated_seconds", &self.estimated_time.map(seconds))?;
@@ -206,6 +215,21 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     if let Some(owner) = &summary.at_work {
         writeln!(formatter, "\na run is at work: {owner}")?;
     }
+    if let Some(collected) = &summary.collected {
+        let open = summary.counts.accepted;
+        if open > 0 {
+            let tasks = counted(open, "task");
+            let why = match collected.time_is_up {
+                true => "within the time to wait",
+                false => "yet",
+            };
+            writeln!(
+                formatter,
+                "\n{tasks} {} not ended {why}; nothing is sent again",
+                has(open)
+            )?;
+        }
+    }
     let queued = summary.counts.queued;
     let stopped = summary.halted.is_some() || summary.interrupted.is_some();
     if stopped && queued > 0 {
@@ -250,6 +274,8 @@ fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
             writeln!(formatter, ", in {}", lasting(summary.elapsed))?;
         }
     }
+    collected::write(summary, formatter)?;
+    collected::write_expiry(summary, formatter)?;
     money::write_spent(summary, formatter)?;
     if summary.counts.queued > 0 {
         let cost = money::amount(summary.cost.estimated_credits, &summary.cost);

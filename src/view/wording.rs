@@ -27,6 +27,11 @@ pub(super) fn are(number: u64) -> &'static str {
     if number == 1 { "is" } else { "are" }
 }
 
+/// `has` or `have`, to agree with `number`.
+pub(super) fn has(number: u64) -> &'static str {
+    if number == 1 { "has" } else { "have" }
+}
+
 /// An amount of credits with at most two decimals: `95,400 credits`, `0.8 credits`.
 pub fn credits(amount: f64) -> String {
     let text = decimal(amount);

@@ -81,7 +81,7 @@ impl Batch {
             .arg(command)
             .arg(&self.manifest)
             .args(flags);
-        if command == "run" {
+        if ["run", "settle"].contains(&command) {
             program.env("KIE_API_KEY", KEY).env("KIE_BASE_URL", &self.base_url);
         }
         program

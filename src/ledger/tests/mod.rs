@@ -1,6 +1,7 @@
 //! The ledger as dispatch and the commands use it, on real files.
 
 mod collecting;
+mod money;
 
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Pause, Snapshot};
+use super::{Pause, Snapshot, TaskCounts};
 use crate::escape;
+use crate::view::collected::size;
 use crate::view::wording::{counted, credits, grouped, lasting};
 
 /// Columns below which a bar is not worth its place, and beyond which it needs no more.
@@ -13,10 +14,11 @@ const BAR_COLUMNS: std::ops::RangeInclusive<usize> = 10..=50;
 
 /// The two lines of the bar, neither wider than `columns`.
 pub(super) fn bar(snapshot: &Snapshot, columns: usize) -> [String; 2] {
+    let (total, done) = snapshot.measure();
     let figures = format!(
         "{}/{} {:>3}%{}{}",
-        grouped(snapshot.done),
-        grouped(snapshot.total),
+        grouped(done),
+        grouped(total),
         percent(snapshot),
         rate(snapshot).map_or_else(String::new, |rate| format!("  {rate}")),
         left(snapshot).map_or_else(String::new, |left| format!("  {left}")),
@@ -36,10 +38,12 @@ pub(super) fn bar(snapshot: &Snapshot, columns: usize) -> [String; 2] {
 
 /// One line for where there is no terminal.
 pub(super) fn plain(snapshot: &Snapshot) -> String {
+    let (total, done) = snapshot.measure();
+    let noun = if snapshot.is_sending() { "row" } else { "task" };
     let mut line = format!(
         "{} of {} done: {}",
-        grouped(snapshot.done),
-        counted(snapshot.total, "row"),
+        grouped(done),
+        counted(total, noun),
         counts(snapshot).join(", "),
     );
     for part in [rate(snapshot), left(snapshot)].into_iter().flatten() {
@@ -56,6 +60,32 @@ pub(super) fn pause(pause: &Pause) -> String {
 }
 
 fn counts(snapshot: &Snapshot) -> Vec<String> {
+    let mut parts = match snapshot.is_sending() {
+        true => counts_of_rows(snapshot),
+        false => Vec::new(),
+    };
+    parts.extend(snapshot.tasks.iter().flat_map(counts_of_tasks));
+    parts
+}
+
+fn counts_of_tasks(tasks: &TaskCounts) -> Vec<String> {
+    let mut parts = vec![format!("{} generating", grouped(tasks.at_work))];
+    for (count, word) in [
+        (tasks.failed, "failed"),
+        (tasks.succeeded, "succeeded"),
+        (tasks.saving, "saving"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{} {word}", grouped(count)));
+        }
+    }
+    if tasks.saved > 0 {
+        parts.push(format!("{} saved ({})", grouped(tasks.saved), size(tasks.bytes)));
+    }
+    parts
+}
+
+fn counts_of_rows(snapshot: &Snapshot) -> Vec<String> {
     let mut parts = vec![format!("{} accepted", grouped(snapshot.accepted))];
     for (count, word) in [
         (snapshot.rejected, "rejected"),
@@ -74,8 +104,9 @@ fn counts(snapshot: &Snapshot) -> Vec<String> {
 
 fn percent(snapshot: &Snapshot) -> u64 {
     // Down, so that only the last row makes it 100.
-    let done = u128::from(snapshot.done.min(snapshot.total));
-    let percent = (done * 100).checked_div(u128::from(snapshot.total)).unwrap_or(100);
+    let (total, done) = snapshot.measure();
+    let done = u128::from(done.min(total));
+    let percent = (done * 100).checked_div(u128::from(total)).unwrap_or(100);
     u64::try_from(percent).unwrap_or(100)
 }
 
@@ -87,7 +118,7 @@ fn filled(snapshot: &Snapshot, room: usize) -> String {
 
 fn rate(snapshot: &Snapshot) -> Option<String> {
     // A rate over less than a second says more about chance than about speed.
-    let settled = snapshot.elapsed >= Duration::from_secs(1) && snapshot.requests > 0;
+    let settled = snapshot.is_sending() && snapshot.elapsed >= Duration::from_secs(1) && snapshot.requests > 0;
     settled.then(|| {
         let requests = f64::from(u32::try_from(snapshot.requests).unwrap_or(u32::MAX));
         format!("{:.1}/s", requests / snapshot.elapsed.as_secs_f64())

@@ -55,6 +55,51 @@ pub struct Snapshot {
     pub pause: Option<Pause>,
     /// Time until the last row is sent; `None` while nobody can tell.
     pub eta: Option<Duration>,
+    /// Where the tasks stand, if somebody waits for them.
+    pub tasks: Option<TaskCounts>,
+}
+
+/// Tasks and videos that somebody waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// Tasks that have not ended.
+    pub at_work: u64,
+    /// Tasks seen to end with a video.
+    pub succeeded: u64,
+    /// Tasks seen to end without one.
+    pub failed: u64,
+    /// Videos being fetched.
+    pub saving: u64,
+    /// Videos saved.
+    pub saved: u64,
+    /// Videos still to be saved.
+    pub to_save: u64,
+    /// Bytes of the saved ones.
+    pub bytes: u64,
+}
+
+impl Snapshot {
+    /// Whether rows are still being sent: until then progress is about them, then about their tasks.
+    fn is_sending(&self) -> bool {
+        self.tasks.is_none() || self.done < self.total
+    }
+
+    /// What progress is measured in: how much of it there is, and how much is done.
+    fn measure(&self) -> (u64, u64) {
+        match self.tasks {
+            Some(tasks) if !self.is_sending() => {
+                let open = tasks.at_work + tasks.to_save;
+                let done = tasks.failed
+                    + if tasks.to_save + tasks.saved > 0 {
+                        tasks.saved
+                    } else {
+                        tasks.succeeded
+                    };
+                (open + done, done)
+            }
+            _ => (self.total, self.done),
+        }
+    }
 }
 
 /// A time in which nothing is sent.
@@ -196,7 +241,8 @@ impl Progress {
             .pause
             .as_ref()
             .filter(|pause| Some(&pause.reason) != shown.pause.as_ref());
-        let complete = snapshot.done >= snapshot.total;
+        let (total, done) = snapshot.measure();
+        let complete = done >= total;
         match &shared.display {
             Display::Bar { bar, screen } => {
                 let urgent = pause != shown.pause.as_ref() || complete != shown.complete;
