@@ -22,6 +22,14 @@ pub fn usd(credits: f64) -> f64 {
     credits * USD_PER_CREDIT
 }
 
+/// `credits` without what adding binary fractions leaves behind: 29.999999999999996 is 30. Keeps four decimals; the API's
+/// own figures have at most two.
+pub fn tidy(credits: f64) -> f64 {
+    let tidied = (credits * 1e4).round() / 1e4;
+    // Not -0, which would be written so.
+    if tidied == 0.0 { 0.0 } else { tidied }
+}
+
 /// The price of every clip we can order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PriceTable {
@@ -169,6 +177,21 @@ mod tests {
         assert_eq!(table.price_of(Ten, P1080), None);
         assert_eq!(table.source(), PUBLISHED_SOURCE);
         assert_eq!(usd(30.0), 0.15);
+    }
+
+    #[test]
+    fn sums_are_tidied_and_fractions_stay() {
+        let sum: f64 = [0.1; 3].iter().sum();
+        let cases = [
+            (sum, 0.3),
+            (29.999_999_999_999_996, 30.0),
+            (5_916.25, 5_916.25),
+            (1e15, 1e15),
+        ];
+        for (credits, tidied) in cases {
+            assert_eq!(tidy(credits), tidied, "{credits}");
+        }
+        assert_eq!(tidy(-1e-12).to_string(), "0");
     }
 
     #[test]

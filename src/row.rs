@@ -159,8 +159,12 @@ impl Resolution {
 pub struct Submission<'a> {
     /// At most 5,000 code points, not blank; sent as the manifest has it.
     pub prompt: Cow<'a, str>,
-    /// Absolute http or https URL without credentials.
+    /// Absolute http or https URL without credentials; or, where [`image_sha256`](Submission::image_sha256) is set, the
+    /// path of a local image as the manifest has it, which the API must never see.
     pub image_url: Cow<'a, str>,
+    /// What the local image contains, which is what will be uploaded; `None` if the API fetches the image itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_sha256: Option<ImageHash>,
     /// Seconds of video.
     #[serde(rename = "duration")]
     pub length: ClipLength,
@@ -191,10 +195,15 @@ impl Submission<'_> {
     }
 
     /// What [`Submission::content`] is a hash of: submissions with the same parts ask for the same video.
+    ///
+    /// A local image counts by its content: a moved or renamed file asks for the same video, an edited one for another.
     pub fn content_parts(&self) -> [&[u8]; 5] {
         [
             self.prompt.as_bytes(),
-            self.image_url.as_bytes(),
+            match &self.image_sha256 {
+                Some(ImageHash(sha256)) => sha256,
+                None => self.image_url.as_bytes(),
+            },
             self.length.as_str().as_bytes(),
             self.resolution.as_str().as_bytes(),
             match self.nsfw_checker {
@@ -210,11 +219,61 @@ impl Submission<'_> {
         Submission {
             prompt: Cow::Owned(self.prompt.into_owned()),
             image_url: Cow::Owned(self.image_url.into_owned()),
+            image_sha256: self.image_sha256,
             length: self.length,
             resolution: self.resolution,
             nsfw_checker: self.nsfw_checker,
             callback_url: self.callback_url.map(|url| Cow::Owned(url.into_owned())),
         }
+    }
+}
+
+/// SHA-256 of an image file's whole content; in JSON and in text 64 lower-case hexadecimal digits, as `sha256sum` prints.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ImageHash(pub [u8; 32]);
+
+impl fmt::Display for ImageHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for ImageHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ImageHash({self})")
+    }
+}
+
+impl FromStr for ImageHash {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownWord(text.to_owned());
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+            return Err(unknown());
+        };
+        let bytes: Option<Vec<u8>> = pairs
+            .iter()
+            .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+            .collect();
+        let sha256 = bytes.and_then(|bytes| bytes.try_into().ok());
+        sha256.map(ImageHash).ok_or_else(unknown)
+    }
+}
+
+impl From<ImageHash> for String {
+    fn from(hash: ImageHash) -> String {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for ImageHash {
+    type Error = UnknownWord;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -342,6 +401,7 @@ mod tests {
         Submission {
             prompt: prompt.into(),
             image_url: "https://img.example.org/a.png".into(),
+            image_sha256: None,
             length: ClipLength::Six,
             resolution: Resolution::P768,
             nsfw_checker: None,
@@ -368,6 +428,53 @@ mod tests {
         assert_ne!(plain.content(), longer.content());
         assert_ne!(plain.content(), checked.content());
         assert_ne!(plain.content(), submission("a boat ").content());
+    }
+
+    #[test]
+    fn a_local_image_counts_by_its_content_and_not_by_its_name() {
+        let local = |name: &'static str, byte| Submission {
+            image_url: name.into(),
+            image_sha256: Some(ImageHash([byte; 32])),
+            ..submission("a boat")
+        };
+        assert_eq!(local("a.png", 1).content(), local("copies/b.png", 1).content());
+        assert_ne!(local("a.png", 1).content(), local("a.png", 2).content());
+        assert_ne!(local("a.png", 1).content(), submission("a boat").content());
+    }
+
+    #[test]
+    fn a_submission_without_a_local_image_is_written_as_before() {
+        let plain = submission("a boat");
+        let json =
+            r#"{"prompt":"a boat","image_url":"https://img.example.org/a.png","duration":"6","resolution":"768P"}"#;
+        assert_eq!(serde_json::to_string(&plain).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Submission<'_>>(json).unwrap(), plain);
+        let local = Submission {
+            image_sha256: Some(ImageHash([0x0f; 32])),
+            ..plain
+        };
+        let json = serde_json::to_string(&local).unwrap();
+        assert!(
+            json.contains(&format!(r#","image_sha256":"{}","#, "0f".repeat(32))),
+            "{json}"
+        );
+        assert_eq!(serde_json::from_str::<Submission<'_>>(&json).unwrap(), local);
+    }
+
+    #[test]
+    fn only_64_hexadecimal_digits_are_the_hash_of_an_image() {
+        let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(text.parse::<ImageHash>().unwrap().to_string(), text);
+        for odd in [
+            "",
+            "e3",
+            &text[1..],
+            &format!("{text}0"),
+            &format!("{text}00"),
+            &text.replace('f', "g"),
+        ] {
+            assert!(odd.parse::<ImageHash>().is_err(), "{odd}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use hailuo_batch::kie::upload::UPLOAD_URL;
 use hailuo_batch::manifest::Field;
 use hailuo_batch::row::{RESULTS_COLUMNS, RowState};
 use hailuo_batch::sandbox::faults::VOCABULARY;
@@ -91,6 +92,9 @@ fn every_option_of_run_is_in_the_table_with_its_default() {
         let cells: Vec<&str> = row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
         assert_eq!(cells[1], default, "default of {flag}");
     }
+    // The help cannot take this one from where it is decided.
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("Default: {UPLOAD_URL} for")), "{help}");
 }
 
 #[test]
@@ -174,7 +178,12 @@ fn every_environment_variable_in_the_readme_is_read() {
     for name in README.split(|character: char| !character.is_ascii_uppercase() && character != '_') {
         match name.strip_prefix("HAILUO_BATCH_") {
             Some(rest) => assert!(rest == "LOG" || option(rest), "{name}"),
-            None if name.starts_with("KIE_") => assert!(["KIE_API_KEY", "KIE_BASE_URL"].contains(&name), "{name}"),
+            None if name.starts_with("KIE_") => {
+                assert!(
+                    ["KIE_API_KEY", "KIE_BASE_URL", "KIE_WEBHOOK_KEY"].contains(&name),
+                    "{name}"
+                );
+            }
             None => {}
         }
     }
@@ -244,13 +253,13 @@ impl Place {
     fn new() -> Place {
         let folder = tempfile::tempdir().unwrap();
         for name in ["samples", "jobs"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-            for entry in fs::read_dir(root().join(name)).unwrap() {
-                let from = entry.unwrap();
+            for (from, bytes) in support::files_below(&root().join(name)) {
                 // Whoever tried the first command in this folder has results and a ledger in it.
-                let text = from.file_name().into_string().unwrap();
+                let text = from.file_name().unwrap().to_str().unwrap();
                 if !text.contains(".results.") && !text.contains(".ledger") {
-                    fs::copy(from.path(), folder.path().join(name).join(&text)).unwrap();
+                    let to = folder.path().join(from.strip_prefix(root()).unwrap());
+                    fs::create_dir_all(to.parent().unwrap()).unwrap();
+                    fs::write(to, bytes).unwrap();
                 }
             }
         }

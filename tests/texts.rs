@@ -19,9 +19,10 @@ impl Desk {
     fn new() -> Desk {
         let folder = tempfile::tempdir().unwrap();
         let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
-        for entry in fs::read_dir(samples).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        for (path, bytes) in support::files_below(&samples) {
+            let path = folder.path().join(path.strip_prefix(&samples).unwrap());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
         }
         Desk { folder }
     }
@@ -112,6 +113,42 @@ fn a_manifest_with_every_mistake() {
     let object: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     insta::assert_json_snapshot!("check_broken_json", object);
     assert!(json.stderr.is_empty(), "{json:#?}");
+}
+
+#[test]
+fn a_manifest_with_local_images() {
+    let desk = Desk::new();
+    insta::assert_snapshot!("check_local_images", desk.shown(&["check", "local-images.csv"]));
+    let json = desk.run(&["check", "local-images.csv", "--json"]);
+    let object: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let bytes: u64 = ["harbour.jpg", "lighthouse.png", "kite.webp"]
+        .map(|name| {
+            fs::metadata(desk.folder.path().join("images").join(name))
+                .unwrap()
+                .len()
+        })
+        .iter()
+        .sum();
+    let expected = serde_json::json!({"rows": 4, "uploads": 3, "bytes": bytes});
+    assert_eq!(object["local_images"], expected);
+}
+
+/// Whose image it is decides the user, by flag, by environment or in the job file.
+#[test]
+fn an_image_outside_of_the_folder_needs_leave() {
+    let desk = Desk::new();
+    fs::create_dir(desk.folder.path().join("batch")).unwrap();
+    desk.write(
+        "batch/clips.csv",
+        "prompt,image_url\nThe kite rises,../images/kite.webp\n",
+    );
+    desk.write("job.toml", "manifest = \"batch/clips.csv\"\nallow_outside = true\n");
+    insta::assert_snapshot!("check_outside", desk.shown(&["check", "batch/clips.csv"]));
+    desk.run(&["check", "batch/clips.csv", "--allow-outside"])
+        .expect_code(0);
+    desk.run(&["check", "--job", "job.toml"]).expect_code(0);
+    desk.run(&["check", "--job", "job.toml", "--allow-outside=no"])
+        .expect_code(1);
 }
 
 #[test]

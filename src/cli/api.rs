@@ -77,8 +77,8 @@ async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
         limit,
         credits: None,
         keep_requests: false,
-        // Enough for the tasks that a trial waits for, and nothing against a million prompts.
-        keep_params: 4_000,
+        // Enough for the tasks that are under way in a trial; the prompts of a million rows would fill the memory.
+        keep_params: 1_000,
         ..SandboxConfig::default()
     };
     sandbox::start(config, listener)
@@ -94,7 +94,7 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
         })
     };
     Ok(ClientConfig {
-        upload_url: upload_url(&base_url, None),
+        upload_url: upload_url(&base_url, job.upload_url.as_ref()),
         base_url,
         connect_timeout: job.connect_timeout,
         timeout: job.timeout,

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::job::{Files, Job, Place, Planning, Reporting};
 use crate::ledger::Reader;
-use crate::manifest::Survey;
+use crate::manifest::{LocalImages, Survey};
 use crate::price::{USD_PER_CREDIT, usd};
 use crate::row::RowState;
 use crate::view::{Command, Cost, Counts, Summary, exit_of};
@@ -38,11 +38,12 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
     let job = Job::load((args.files, args.planning, args.place, args.reporting).into())?;
     let console = Console::new(&job)?;
-    let survey = intake::survey(&job)?;
+    let survey = intake::survey(&job, &mut intake::images_of(&job))?;
     let summary = summary_of(&job, &survey, selection);
     if job.output.json {
         let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");
         object["problems"] = json!(survey.report);
+        object["local_images"] = json!(survey.local_images);
         console.answer_json(&object);
         return Ok(exit_of(&summary).into());
     }
@@ -53,6 +54,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     }
     console.answer(&summary.to_string());
     console.answer(&cost_by_kind(&job, &survey));
+    console.answer(&told_of(&survey.local_images));
     if let Some(note) = already_done(&job) {
         console.notice(&note);
     }
@@ -73,10 +75,10 @@ fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {
         sandbox: job.sandbox,
         counts,
         cost: Cost {
-            spent_credits: None,
             estimated_credits: estimate(&job.prices, outputs::kinds_of(survey)),
             usd_per_credit: Some(USD_PER_CREDIT),
             price_source: Some(job.prices.source().to_owned()),
+            ..Cost::default()
         },
         estimated_time: time_for(job.rate, valid),
         ledger: job.ledger.display().to_string(),
@@ -102,6 +104,25 @@ fn cost_by_kind(job: &Job, survey: &Survey) -> String {
         writeln!(text, "  {} s {:>5}: {cost}", length.as_str(), resolution.as_str()).expect("a string takes text");
     }
     text
+}
+
+/// What would be uploaded, if anything.
+fn told_of(images: &LocalImages) -> String {
+    let LocalImages { rows, uploads, bytes } = *images;
+    if rows == 0 {
+        return String::new();
+    }
+    let count = |number, noun| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    #[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal at most")]
+    let size = match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1_000)),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    };
+    format!(
+        "\nlocal images: {} with {} to upload, {size}\n",
+        count(rows, "row"),
+        count(uploads, "image")
+    )
 }
 
 /// A word about the rows that an earlier run has dealt with: they cost nothing again.

@@ -2,7 +2,7 @@
 
 use crate::job::{CodeFilter, Job, OnUnknown};
 use crate::ledger::{ImportRow, ImportStats, Requeue, Store};
-use crate::manifest::{self, Format, Manifest, Repeat, Row, Severity, Survey};
+use crate::manifest::{self, Format, Images, Manifest, Repeat, Row, Severity, Survey};
 use crate::row::{RowKey, Submission, TaskId};
 
 use super::failure::Failure;
@@ -13,20 +13,30 @@ pub(super) const FORMAT_NOTE: &str = "format";
 const FINGERPRINT_NOTE: &str = "fingerprint";
 
 /// Reads the manifest for the first time: every problem of it, before anything is sent.
-pub(super) fn survey(job: &Job) -> Result<Survey, Failure> {
-    Ok(manifest::survey(&job.manifest, |_| {})?)
+pub(super) fn survey(job: &Job, images: &mut Images) -> Result<Survey, Failure> {
+    Ok(manifest::survey(&job.manifest, images, |_| {})?)
+}
+
+/// What both readings of the manifest know of its local images.
+pub(super) fn images_of(job: &Job) -> Images {
+    Images::beside(&job.manifest, job.allow_outside)
 }
 
 /// Brings the ledger up to date with the manifest. A manifest that is as it was, and no option that moves rows, leave
 /// nothing to do.
-pub(super) fn import(store: &mut Store, job: &Job, survey: &Survey) -> Result<ImportStats, Failure> {
+pub(super) fn import(
+    store: &mut Store,
+    job: &Job,
+    survey: &Survey,
+    images: &mut Images,
+) -> Result<ImportStats, Failure> {
     let requeue = requeue_of(job);
     let fingerprint = format!("{} {:?}", env!("CARGO_PKG_VERSION"), survey.fingerprint);
     if requeue == Requeue::default() && store.meta(FINGERPRINT_NOTE)?.as_ref() == Some(&fingerprint) {
         return Ok(ImportStats::default());
     }
     let mut import = store.import(requeue)?;
-    let mut manifest = Manifest::open(&job.manifest)?;
+    let mut manifest = Manifest::open(&job.manifest, images)?;
     let mut row = Row::default();
     let mut cells = String::new();
     while manifest.read(&mut row)? {
@@ -94,4 +104,61 @@ fn problem_of(row: &Row, repeat: Repeat) -> Option<String> {
         problems.push(format!("its `id` was already used on line {first_line}"));
     }
     (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::job::{Files, Settings};
+    use crate::ledger::Realm;
+
+    fn image(seed: u8) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\x02\0\0\0\x02\0\x08\x02\0\0\0".to_vec();
+        bytes.push(seed);
+        bytes
+    }
+
+    /// What another run over the manifest in this folder would find.
+    fn import_again(folder: &Path) -> ImportStats {
+        let files = Files {
+            manifest: Some(folder.join("clips.csv")),
+            ..Files::default()
+        };
+        let job = Job::load(Settings {
+            files,
+            ..Settings::default()
+        })
+        .unwrap();
+        let mut images = images_of(&job);
+        let survey = survey(&job, &mut images).unwrap();
+        let mut store = Store::open(&job.ledger, Realm::Api).unwrap();
+        import(&mut store, &job, &survey, &mut images).unwrap()
+    }
+
+    #[test]
+    fn a_row_is_another_one_with_its_image_and_not_with_its_images_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        write("clips.csv", b"id,prompt,image_url\na,a boat,a.png\nb,a boat,b.png\n");
+        write("a.png", &image(1));
+        let stats = import_again(folder.path());
+        assert_eq!((stats.new, stats.edited), (1, 0));
+        // The manifest is the same, and what it names is there now.
+        write("b.png", &image(2));
+        let stats = import_again(folder.path());
+        assert_eq!((stats.new, stats.edited), (1, 0));
+        assert_eq!(import_again(folder.path()), ImportStats::default());
+        write("a.png", &image(3));
+        let stats = import_again(folder.path());
+        assert_eq!((stats.new, stats.edited), (0, 1));
+        write("renamed.png", &image(3));
+        write(
+            "clips.csv",
+            b"id,prompt,image_url\na,a boat,renamed.png\nb,a boat,b.png\n",
+        );
+        assert_eq!(import_again(folder.path()), ImportStats::default());
+    }
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod background;
+mod balance;
 mod check;
 mod console;
 mod failure;

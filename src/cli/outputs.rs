@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, Reader, Store, StoredRow};
+use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
 use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
 use crate::results::{Columns, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution, RowState};
-use crate::view::{Causes, Command, Cost, Counts, Halt, Summary};
+use crate::view::{Account, Bill, Causes, Command, Cost, Counts, Halt, Summary};
 
 use super::failure::Failure;
 use super::intake::{COLUMNS_NOTE, FORMAT_NOTE};
@@ -97,12 +97,18 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         })?;
     }
     if counts.queued > 0 {
-        queued = reader.queued_by_kind()?;
+        queued = reader.queued_by_kind(None)?;
     }
     let (spent, unpriced) = reader.spent()?;
     let cost = Cost {
         spent_credits: (unpriced == 0).then_some(spent),
+        bill: bill_of(&reader.money()?),
         estimated_credits: estimate(&job.prices, queued.iter().copied()),
+        // A run speaks of its own balance only; `status` of the last one known.
+        account: reader
+            .account()?
+            .filter(|account| account.is_latest || command == Command::Status)
+            .map(|account| account_of(&account)),
         usd_per_credit: Some(USD_PER_CREDIT),
         price_source: Some(job.prices.source().to_owned()),
     };
@@ -124,6 +130,28 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         ledger: job.ledger.display().to_string(),
         ..Summary::default()
     })
+}
+
+fn bill_of(money: &Money) -> Bill {
+    Bill {
+        consumed: money.consumed,
+        consumed_by_price: money.consumed_by_price,
+        ended: money.ended,
+        untold: money.untold,
+        at_work: money.at_work,
+        working: money.working,
+        unknown: money.unknown,
+        unanswered: money.unanswered,
+    }
+}
+
+fn account_of(account: &ledger::Account) -> Account {
+    Account {
+        before: account.before,
+        after: account.after,
+        accepted: account.accepted,
+        unknown: account.unknown,
+    }
 }
 
 /// Credits for rows of these kinds; `None` as soon as one price is not known.

@@ -13,13 +13,14 @@ use tokio::sync::watch;
 use crate::clock::Wall;
 use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
 use crate::job::{Job, Settings};
-use crate::ledger::{LedgerError, Reader, Realm, Store};
-use crate::manifest::Survey;
+use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
+use crate::manifest::{Images, Survey};
 use crate::results::{Columns, ResultsWriter};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
 use super::background::{Background, blocking};
+use super::balance::{self, Vigil};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
@@ -54,16 +55,17 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let authorization = authorization(&job, &console)?;
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(&job)?;
-    let survey = look_through(&job, &console)?;
+    let mut images = intake::images_of(&job);
+    let survey = look_through(&job, &mut images, &console)?;
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
-    let imported = intake::import(&mut store, &job, &survey)?;
+    let imported = intake::import(&mut store, &job, &survey, &mut images)?;
     news::tell_of_the_past(&console, &recovered, &imported, &selection);
-    drop(survey);
+    drop((survey, images));
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
-    let (store, report) = send(store, &job, &console, authorization, &signals).await?;
+    let Sent { store, report, refused } = send(store, &job, &console, authorization, &signals).await?;
     let path = job.results.clone();
     let written = blocking({
         let ledger = job.ledger.clone();
@@ -84,6 +86,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     drop(store);
     summary.command_line = words;
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
+    summary.halted = summary.halted.or(refused);
     match &written {
         Ok(()) => summary.results = Some(job.results.display().to_string()),
         Err(failure) => {
@@ -111,8 +114,8 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.
-fn look_through(job: &Job, console: &Console) -> Result<Survey, Failure> {
-    let survey = intake::survey(job)?;
+fn look_through(job: &Job, images: &mut Images, console: &Console) -> Result<Survey, Failure> {
+    let survey = intake::survey(job, images)?;
     if !survey.report.is_empty() {
         let mut text = String::new();
         survey.report.render(&job.manifest, &mut text);
@@ -151,14 +154,35 @@ fn open_ledger(job: &Job, console: &Console) -> Result<Store, Failure> {
     }
 }
 
-/// Sends what is queued and gives the ledger back, with the run's end noted in it.
+/// What sending came to.
+struct Sent {
+    /// The ledger, with the run's end noted in it.
+    store: Store,
+    report: RunReport,
+    /// Why the run did not even begin.
+    refused: Option<view::Halt>,
+}
+
+impl Sent {
+    fn nothing(store: Store, refused: Option<view::Halt>) -> Sent {
+        let report = RunReport {
+            standing: Standing::default(),
+            halt: None,
+            ledger_error: None,
+            time_is_up: false,
+        };
+        Sent { store, report, refused }
+    }
+}
+
+/// Sends what is queued.
 async fn send(
     mut store: Store,
     job: &Job,
     console: &Console,
     authorization: HeaderValue,
     signals: &Signals,
-) -> Result<(Store, RunReport), Failure> {
+) -> Result<Sent, Failure> {
     let reader = Reader::open(&job.ledger)?;
     let counts: Counts = reader.counts()?.into_iter().collect();
     let target = if job.sandbox {
@@ -170,19 +194,16 @@ async fn send(
     if counts.queued == 0 {
         let run_id = store.begin_run(Wall::System, target)?;
         store.end_run(run_id, Wall::System.now(), None)?;
-        let nothing = RunReport {
-            standing: Standing::default(),
-            halt: None,
-            ledger_error: None,
-            time_is_up: false,
-        };
-        return Ok((store, nothing));
+        return Ok(Sent::nothing(store, None));
     }
     let service = Service::reach(job, authorization).await?;
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
-    news::tell_of_the_plan(console, job, counts.queued);
+    let opening = balance::open(job, &service.client, console, signals.stop.clone()).await?;
+    if opening.halt.is_none() {
+        news::tell_of_the_plan(console, job, counts.queued);
+    }
 
     let (standing, watched) = watch::channel(Standing::default());
     let notices = console.clone();
@@ -192,15 +213,30 @@ async fn send(
     };
     // Not before everything else that can fail: a run that never began must not be left open in the ledger.
     let run_id = store.begin_run(Wall::System, target)?;
+    if let Some(before) = opening.before {
+        store.note_balance(run_id, Balance::Before, before)?;
+    }
+    if let Some(halt) = opening.halt {
+        store.end_run(run_id, Wall::System.now(), Some((&halt.code, &halt.message)))?;
+        return Ok(Sent::nothing(store, Some(halt)));
+    }
     let (writer, thread) = store.into_writer(run_id)?;
+    let vigil = Vigil::start(job, Arc::clone(&service.client), console, opening, watched.clone());
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
     let mut report = dispatch::run(Arc::clone(&service.client), writer, config, signals.stop.clone(), watch).await;
     background.end().await;
+    vigil.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
         // The ledger's thread found its own rules broken: end as visibly as it did.
         Err(panic) => std::panic::resume_unwind(panic),
     };
+    if report.standing.requests > 0
+        && !job.sandbox
+        && let Err(error) = balance::note_after(&mut store, run_id, &*service.client, signals.stop.clone()).await
+    {
+        report.ledger_error.get_or_insert(error);
+    }
     service.leave().await;
     let halted = halted_by(&report);
     let halted = halted.as_ref().map(|halt| (halt.code.as_str(), halt.message.as_str()));
@@ -208,7 +244,11 @@ async fn send(
         // A ledger that has failed before cannot note its own failure either.
         report.ledger_error.get_or_insert(error);
     }
-    Ok((store, report))
+    Ok(Sent {
+        store,
+        report,
+        refused: None,
+    })
 }
 
 fn dispatch_config(job: &Job, spent: f64, last_attempts: Vec<crate::ledger::LastAttempt>) -> DispatchConfig {

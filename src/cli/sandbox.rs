@@ -371,13 +371,25 @@ mod tests {
     fn flags_become_the_config() {
         let args = parsed(
             "--port 0 --limit 5/1s --latency 1ms..2ms --fault 500=0.1,lost=0.2 --fault slow=5s=0.1 --seed 3 \
-             --credits unlimited --errors body --forget-requests",
+             --fault poll-429:ra=3=0.5,task-never=0.1 --credits unlimited --errors body --forget-requests \
+             --generate 30s..2m --poll-limit off --link-life 1m --file-speed 5000",
         )
         .unwrap();
-        assert_eq!((args.port, args.faults.len()), (0, 3));
+        assert_eq!((args.port, args.faults.len()), (0, 5));
         let config = config_of(args).unwrap();
         assert_eq!(config.limit, "5/1s".parse().unwrap());
-        assert_eq!((config.credits, config.keep_requests), (None, false));
+        assert_eq!(
+            (config.credits, config.keep_requests, config.keep_params),
+            (None, false, 0)
+        );
+        assert_eq!(
+            (config.generation, config.poll_limit),
+            ("30s..2m".parse().unwrap(), Rate::Off)
+        );
+        assert_eq!(
+            (config.link_life, config.file_speed),
+            (Duration::from_secs(60), NonZeroU64::new(5_000))
+        );
         assert_eq!(config.errors, ErrorStyle::Body);
     }
 
@@ -389,6 +401,9 @@ mod tests {
             ("--limit 20", "like `20/10s`"),
             ("--credits=-1", "`unlimited`"),
             ("--errors both", "`http`, `body` and `mixed`"),
+            ("--generate soon", "like `50ms..300ms`"),
+            ("--poll-limit 10", "like `20/10s`"),
+            ("--fault task-nevr=0.1", "task-never"),
         ] {
             let message = parsed(flags).unwrap_err();
             assert!(message.contains(advice), "{message}");
@@ -397,6 +412,11 @@ mod tests {
         assert!(too_much.to_string().contains("more than 1"), "{too_much}");
         let no_key = config_of(parsed("--api-key-env HAILUO_BATCH_NO_SUCH_KEY").unwrap()).unwrap_err();
         assert!(no_key.to_string().contains("HAILUO_BATCH_NO_SUCH_KEY"), "{no_key}");
+        let no_key = config_of(parsed("--webhook-key-env HAILUO_BATCH_NO_SUCH_KEY").unwrap()).unwrap_err();
+        assert!(
+            no_key.to_string().contains("of `--webhook-key-env` is not set"),
+            "{no_key}"
+        );
     }
 
     #[test]
@@ -409,6 +429,10 @@ mod tests {
             "slow=5s",
             "WORD:ra=30",
             "[sandbox:500*]",
+            "poll-WORD",
+            "task-never",
+            "file-cut",
+            "callback-forged",
             "--fault lost=0.01",
         ] {
             assert!(help.contains(word), "{word}");

@@ -1,9 +1,22 @@
 //! From an accepted task to a video on disk, and from a task id to the row that it belongs to.
 //!
-//! [`names`] decides what a file is called. For `settle --from`, [`pasted`] finds the task ids in a text, [`look_up`] asks
-//! for their records, and [`matching`] says whose they are.
+//! [`run`] is the loop: it looks at tasks when they are due ([`cadence`]), lets [`judge`] say what a look means, and has
+//! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. Everything it has to remember is in
+//! the ledger. For `settle --from`, [`pasted`] finds the task ids in a text, [`look_up`] asks for their records, and
+//! [`matching`] says whose they are. Imports `kie`, `ledger` and leaf types.
 
+mod cadence;
+pub mod fetch;
+mod judge;
 pub mod look_up;
 pub mod matching;
 pub mod names;
 pub mod pasted;
+mod run;
+mod save;
+mod watch;
+
+pub use cadence::STALE;
+pub use run::{Saver, Signals, Stored, Then, Trouble, run};
+pub use save::{FILES_LIVE, Folder};
+pub use watch::{Barred, CollectConfig, CollectReport, Notice, Standing, Watch};

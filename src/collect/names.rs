@@ -116,6 +116,12 @@ impl Piece {
     }
 }
 
+/// What a task's file is called until it is complete.
+pub fn part_of(task: &str) -> String {
+    let task = safe::stem(task, MOST_FIELD_BYTES);
+    format!(".{}.part", task.as_deref().unwrap_or("task"))
+}
+
 /// Another name for the file that cannot be called `name`: `boat.mp4` becomes `boat-2.mp4`.
 pub fn numbered(name: &str, number: u32) -> String {
     let stem = name.strip_suffix(EXTENSION).unwrap_or(name);

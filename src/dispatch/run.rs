@@ -21,6 +21,7 @@ use crate::dispatch::retry::RetrySchedule;
 use crate::dispatch::watch::{Notice, Standing, Watch};
 use crate::kie::{Api, Effect, Outcome};
 use crate::ledger::{AttemptResult, Intent, LastAttempt, Ledger, LedgerError, QueuedRow};
+use crate::price::tidy;
 use crate::rate::Rate;
 
 /// How a run ended.
@@ -392,13 +393,16 @@ impl<A: Api, L: Ledger> Run<A, L> {
     fn beyond_budget(&mut self, cost: Option<f64>) -> Option<Next> {
         let budget = self.config.budget?;
         let spent = self.config.spent + self.standing.spent + self.reserved;
-        if cost.is_some_and(|cost| spent + cost <= budget) {
+        if cost.is_some_and(|cost| tidy(spent + cost) <= budget) {
             return None;
         }
         if !self.flying.is_empty() {
             return Some(Next::Wait(None));
         }
-        self.halt(Halt::Budget { budget, spent });
+        self.halt(Halt::Budget {
+            budget,
+            spent: tidy(spent),
+        });
         Some(Next::Wait(None))
     }
 

@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::job::duration;
 use crate::job::error::{FileProblem, JobError};
+use crate::job::key::{KEY_VARIABLE, WEBHOOK_KEY_VARIABLE};
 use crate::job::origin::Origins;
 use crate::job::settings::{CodeFilter, RetryRejected, Settings, web_address};
 
@@ -44,6 +45,7 @@ const KEYS: &[Key] = &[
     Key { name: "until", example: "\"06:00\"", take: |s, v| v.parsed(str::parse).map(|x| s.planning.until = Some(x)) },
     Key { name: "for", example: "\"2h\"", take: |s, v| v.duration().map(|x| s.planning.run_for = Some(x)) },
     Key { name: "strict", example: "true", take: |s, v| v.switch().map(|x| s.planning.strict = Some(x)) },
+    Key { name: "allow_outside", example: "true", take: |s, v| v.switch().map(|x| s.planning.allow_outside = Some(x)) },
     Key { name: "retry_rejected", example: "[422, 500, \"dropped\"]", take: |s, v| v.codes().map(|x| s.planning.retry_rejected = Some(x)) },
     Key { name: "retry_failed", example: "[500]", take: |s, v| v.codes().map(|x| s.planning.retry_failed = Some(x)) },
     Key { name: "resubmit_changed", example: "true", take: |s, v| v.switch().map(|x| s.planning.resubmit_changed = Some(x)) },
@@ -60,8 +62,8 @@ const KEYS: &[Key] = &[
     Key { name: "poll_rate", example: "\"10/1s\"", take: |s, v| v.parsed(str::parse).map(|x| s.collecting.poll_rate = Some(x)) },
     Key { name: "downloads", example: "4", take: |s, v| v.whole().map(|x| s.collecting.downloads = Some(x)) },
     Key { name: "fetch_missing", example: "true", take: |s, v| v.switch().map(|x| s.collecting.fetch_missing = Some(x)) },
-    Key { name: "listen", example: "\"127.0.0.1:8787\"", take: |s, v| v.parsed(str::parse::<std::net::SocketAddr>).map(|x| s.collecting.listen = Some(x)) },
-    Key { name: "public_url", example: "\"https://hooks.example.org/kie\"", take: |s, v| v.parsed(web_address).map(|x| s.collecting.public_url = Some(x)) },
+    Key { name: "listen", example: "\"127.0.0.1:8787\"", take: |s, v| v.parsed(str::parse::<std::net::SocketAddr>).map(|x| s.receiving.listen = Some(x)) },
+    Key { name: "public_url", example: "\"https://hooks.example.org/kie\"", take: |s, v| v.parsed(web_address).map(|x| s.receiving.public_url = Some(x)) },
     Key { name: "max_attempts", example: "3", take: |s, v| v.whole().map(|x| s.sending.max_attempts = Some(x)) },
     Key { name: "patience", example: "\"15m\"", take: |s, v| v.duration().map(|x| s.sending.patience = Some(x)) },
     Key { name: "maintenance_pause", example: "\"60s\"", take: |s, v| v.duration().map(|x| s.sending.maintenance_pause = Some(x)) },
@@ -69,12 +71,17 @@ const KEYS: &[Key] = &[
     Key { name: "on_unknown", example: "\"hold\"", take: |s, v| v.word().map(|x| s.sending.on_unknown = Some(x)) },
     Key { name: "keep_going", example: "true", take: |s, v| v.switch().map(|x| s.sending.keep_going = Some(x)) },
     Key { name: "api_key_file", example: "\"kie-api-key\"", take: |s, v| v.path().map(|x| s.access.api_key_file = Some(x)) },
+    Key { name: "upload_url", example: "\"https://kieai.redpandaai.co\"", take: |s, v| v.parsed(web_address).map(|x| s.sending.upload_url = Some(x)) },
     Key { name: "reuse_connections", example: "true", take: |s, v| v.switch().map(|x| s.sending.reuse_connections = Some(x)) },
     Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.access.ca_file = Some(x)) },
+    Key { name: "webhook_key_file", example: "\"kie-webhook-key\"", take: |s, v| v.path().map(|x| s.receiving.webhook_key_file = Some(x)) },
 ];
 
 /// Names people give a key they should not write here; compared without `_` and `-`.
 const SECRETS: [&str; 6] = ["apikey", "kieapikey", "key", "token", "secret", "authorization"];
+
+/// The same for the key that callbacks are signed with.
+const WEBHOOK_SECRETS: [&str; 4] = ["webhookkey", "kiewebhookkey", "webhookhmackey", "webhooksecret"];
 
 /// How alike a misspelt key must be to the one that is suggested (Jaro-Winkler, 1 is the same).
 const ALIKE: f64 = 0.85;
@@ -292,12 +299,20 @@ impl Value<'_> {
 fn unknown(written: &str, value: &DeValue<'_>) -> Wrong {
     let plain = written.replace(['_', '-'], "").to_ascii_lowercase();
     let shown = crate::escape::excerpt(written, 60);
-    if SECRETS.contains(&plain.as_str()) {
+    let secret = if SECRETS.contains(&plain.as_str()) {
+        Some((KEY_VARIABLE, "api_key_file"))
+    } else if WEBHOOK_SECRETS.contains(&plain.as_str()) {
+        Some((WEBHOOK_KEY_VARIABLE, "webhook_key_file"))
+    } else {
+        None
+    };
+    if let Some((variable, key)) = secret {
         return Wrong {
             what: format!("`{shown}` does not belong in a job file"),
-            help: "keep keys out of job files, which are copied and committed: set `KIE_API_KEY`, or name a file that \
-                   holds the key with `api_key_file`"
-                .to_owned(),
+            help: format!(
+                "keep keys out of job files, which are copied and committed: set `{variable}`, or name a file that holds \
+                 the key with `{key}`"
+            ),
         };
     }
     let name = written.replace('-', "_").to_ascii_lowercase();
@@ -427,10 +442,10 @@ mod tests {
         nightly.toml:2:1: `max_attempts` is given twice
         help: `-` and `_` are the same in a key: keep one of the two
         ");
-        insta::assert_snapshot!(complaint("upload = \"out\""), @"
+        insta::assert_snapshot!(complaint("upload = \"out\""), @r#"
         nightly.toml:1:1: unknown key `upload`
-        help: the keys are the long flags of `hailuo-batch run --help`, with `_` for `-`
-        ");
+        help: the nearest key is `upload_url`, like `upload_url = "https://kieai.redpandaai.co"`
+        "#);
     }
 
     #[test]
@@ -458,6 +473,10 @@ mod tests {
         insta::assert_snapshot!(complaint("api_key = \"sk-0123456789\""), @"
         nightly.toml:1:1: `api_key` does not belong in a job file
         help: keep keys out of job files, which are copied and committed: set `KIE_API_KEY`, or name a file that holds the key with `api_key_file`
+        ");
+        insta::assert_snapshot!(complaint("webhook-secret = \"sk-0123456789\""), @"
+        nightly.toml:1:1: `webhook-secret` does not belong in a job file
+        help: keep keys out of job files, which are copied and committed: set `KIE_WEBHOOK_KEY`, or name a file that holds the key with `webhook_key_file`
         ");
         for broken in [
             "api_key = sk-0123456789",

@@ -1,4 +1,4 @@
-//! The API key: read once, sent in one header, and shown nowhere.
+//! The keys: read once, used in one place each, and shown nowhere.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -8,8 +8,13 @@ use std::path::{Path, PathBuf};
 
 use reqwest::header::HeaderValue;
 
-/// The environment variable that holds the key. It is never an option: a flag shows in the process list.
+pub use crate::webhook_key::WebhookKey;
+
+/// The environment variable that holds the API key. It is never an option: a flag shows in the process list.
 pub const KEY_VARIABLE: &str = "KIE_API_KEY";
+
+/// The environment variable that holds the key callbacks are signed with.
+pub const WEBHOOK_KEY_VARIABLE: &str = "KIE_WEBHOOK_KEY";
 
 /// Stands where the key stood in a text.
 const REDACTED: &str = "[API key]";
@@ -17,7 +22,7 @@ const REDACTED: &str = "[API key]";
 /// Longest key taken, in bytes. Known keys have 32; a longer file is some other file.
 const LONGEST_KEY: usize = 1024;
 
-/// A key that cannot be printed: not by `{}`, not by `{:?}`, not by serde.
+/// The API key, which cannot be printed: not by `{}`, not by `{:?}`, not by serde.
 ///
 /// It leaves this type only as the header of a request, in [`ApiKey::authorization_header`].
 #[derive(Clone, PartialEq, Eq)]
@@ -38,25 +43,7 @@ impl fmt::Display for ApiKey {
 impl ApiKey {
     /// The key in `text`, without the white space around it.
     pub fn new(text: &str) -> Result<ApiKey, Malformed> {
-        let key = text.trim();
-        let reason = if key.is_empty() {
-            Malformed::Empty
-        } else if key.lines().nth(1).is_some() {
-            Malformed::SeveralLines
-        } else if key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
-            Malformed::Bearer
-        } else if key.starts_with(['"', '\'']) {
-            Malformed::Quoted
-        } else if key.contains(char::is_whitespace) {
-            Malformed::Whitespace
-        } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Malformed::OddCharacters
-        } else if key.len() > LONGEST_KEY {
-            Malformed::TooLong
-        } else {
-            return Ok(ApiKey(key.to_owned()));
-        };
-        Err(reason)
+        well_formed(text).map(|key| ApiKey(key.to_owned()))
     }
 
     /// `Bearer …`, marked as sensitive so that HTTP libraries neither print nor index it.
@@ -78,7 +65,66 @@ impl ApiKey {
     }
 }
 
-/// Where the key may be found.
+/// The one line in `text` that looks like a key, without the white space around it.
+fn well_formed(text: &str) -> Result<&str, Malformed> {
+    let key = text.trim();
+    let reason = if key.is_empty() {
+        Malformed::Empty
+    } else if key.lines().nth(1).is_some() {
+        Malformed::SeveralLines
+    } else if key.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("bearer ")) {
+        Malformed::Bearer
+    } else if key.starts_with(['"', '\'']) {
+        Malformed::Quoted
+    } else if key.contains(char::is_whitespace) {
+        Malformed::Whitespace
+    } else if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Malformed::OddCharacters
+    } else if key.len() > LONGEST_KEY {
+        Malformed::TooLong
+    } else {
+        return Ok(key);
+    };
+    Err(reason)
+}
+
+/// Which of the two keys is meant, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The key that requests carry.
+    Api,
+    /// The key that callbacks are signed with.
+    Webhook,
+}
+
+impl KeyKind {
+    /// Its environment variable.
+    fn variable(self) -> &'static str {
+        match self {
+            KeyKind::Api => KEY_VARIABLE,
+            KeyKind::Webhook => WEBHOOK_KEY_VARIABLE,
+        }
+    }
+
+    /// The page that shows it.
+    fn page(self) -> &'static str {
+        match self {
+            KeyKind::Api => "kie.ai/api-key",
+            KeyKind::Webhook => "kie.ai/settings",
+        }
+    }
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            KeyKind::Api => "API key",
+            KeyKind::Webhook => "webhook key",
+        })
+    }
+}
+
+/// Where a key may be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyPlace {
     /// A file that holds nothing but the key.
@@ -90,25 +136,43 @@ pub struct KeyPlace {
 }
 
 impl KeyPlace {
-    /// The key, and a warning about the way it is kept. `environment` is what [`KEY_VARIABLE`] holds.
-    pub fn read(&self, environment: Option<OsString>) -> Result<(ApiKey, Option<String>), KeyError> {
+    /// The API key, and a warning about the way it is kept. `environment` is what [`KEY_VARIABLE`] holds.
+    pub fn api_key(&self, environment: Option<OsString>) -> Result<(ApiKey, Option<String>), KeyError> {
+        let (key, warning) = self.find(KeyKind::Api, environment)?.ok_or(KeyError::Missing)?;
+        Ok((ApiKey(key), warning))
+    }
+
+    /// The key that callbacks are signed with, if there is one, and a warning about the way it is kept. `environment` is
+    /// what [`WEBHOOK_KEY_VARIABLE`] holds.
+    pub fn webhook_key(&self, environment: Option<OsString>) -> Result<Option<(WebhookKey, Option<String>)>, KeyError> {
+        let found = self.find(KeyKind::Webhook, environment)?;
+        let key_of = |text: String| WebhookKey::new(&text).expect("a well-formed key is not empty");
+        Ok(found.map(|(text, warning)| (key_of(text), warning)))
+    }
+
+    /// The text of a key and a warning about its file; `None` if no place has one.
+    fn find(&self, kind: KeyKind, environment: Option<OsString>) -> Result<Option<(String, Option<String>)>, KeyError> {
         // Set but empty is how an unset secret looks in many schedulers.
         let environment = environment.filter(|value| !value.is_empty());
         match (&self.file, environment) {
-            (Some(file), environment) if self.file_wins || environment.is_none() => self.read_file(file),
-            (_, Some(value)) => from_environment(&value).map(|key| (key, None)),
-            (_, None) => Err(KeyError::Missing),
+            (Some(file), environment) if self.file_wins || environment.is_none() => {
+                self.read_file(kind, file).map(Some)
+            }
+            (_, Some(value)) => from_environment(kind, &value).map(|key| Some((key, None))),
+            (_, None) => Ok(None),
         }
     }
 
-    fn read_file(&self, path: &Path) -> Result<(ApiKey, Option<String>), KeyError> {
+    fn read_file(&self, kind: KeyKind, path: &Path) -> Result<(String, Option<String>), KeyError> {
         // The path is not shown: someone may have given the key itself in its place.
         let named_by = &self.named_by;
         let unreadable = |source| KeyError::Unreadable {
+            kind,
             named_by: named_by.clone(),
             source,
         };
         let malformed = |reason| KeyError::Malformed {
+            kind,
             place: format!("the file that {named_by} names"),
             reason,
         };
@@ -123,20 +187,19 @@ impl KeyPlace {
             .map_err(unreadable)?;
         let text = str::from_utf8(&bytes).map_err(|_| malformed(Malformed::OddCharacters))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let key = ApiKey::new(text).map_err(malformed)?;
-        Ok((key, warning))
+        let key = well_formed(text).map_err(malformed)?;
+        Ok((key.to_owned(), warning))
     }
 }
 
-fn from_environment(value: &OsStr) -> Result<ApiKey, KeyError> {
-    value
-        .to_str()
-        .ok_or(Malformed::OddCharacters)
-        .and_then(ApiKey::new)
-        .map_err(|reason| KeyError::Malformed {
-            place: format!("`{KEY_VARIABLE}`"),
-            reason,
-        })
+fn from_environment(kind: KeyKind, value: &OsStr) -> Result<String, KeyError> {
+    let text = value.to_str().ok_or(Malformed::OddCharacters);
+    let malformed = |reason| KeyError::Malformed {
+        kind,
+        place: format!("`{}`", kind.variable()),
+        reason,
+    };
+    text.and_then(well_formed).map(str::to_owned).map_err(malformed)
 }
 
 /// systemd's `LoadCredential=` lets one service in with an access list, which shows as rights of the group.
@@ -160,20 +223,24 @@ fn is_open_to_others(_: &File) -> io::Result<bool> {
 /// Why there is no key to use. No variant holds the text that was found.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Neither the environment nor a file has one.
+    /// Neither the environment nor a file has an API key. The webhook key is nobody's duty.
     #[error("no API key is set")]
     Missing,
     /// The file cannot be read.
     #[error("cannot read the file that {named_by} names")]
     Unreadable {
+        /// Which key it should hold.
+        kind: KeyKind,
         /// The setting that named the file, in words.
         named_by: String,
         /// What the system said.
         source: io::Error,
     },
     /// What was found cannot be a key.
-    #[error("the API key in {place} {reason}")]
+    #[error("the {kind} in {place} {reason}")]
     Malformed {
+        /// Which key it should be.
+        kind: KeyKind,
         /// Where it was found, in words.
         place: String,
         /// What is wrong with it.
@@ -189,11 +256,12 @@ impl KeyError {
                 "set `{KEY_VARIABLE}` to your key from kie.ai/api-key, or name a file that holds it with \
                  `--api-key-file`; `--sandbox` needs no key"
             ),
-            KeyError::Unreadable { .. } => {
-                "give the path of a file that holds the key and nothing else, and that this user may read".to_owned()
+            KeyError::Unreadable { kind, .. } => {
+                format!("give the path of a file that holds the {kind} and nothing else, and that this user may read")
             }
-            KeyError::Malformed { .. } => {
-                "copy the key again from kie.ai/api-key; it is one line of letters and digits".to_owned()
+            KeyError::Malformed { kind, .. } => {
+                let page = kind.page();
+                format!("copy the key again from {page}; it is one line without spaces")
             }
         }
     }
@@ -288,29 +356,56 @@ mod tests {
             (Some(file.path()), false, Some(OsString::new()), "from-file"),
             (None, false, environment(), "from-environment"),
         ] {
-            let (key, _) = place(file, file_wins).read(environment).unwrap();
+            let (key, _) = place(file, file_wins).api_key(environment).unwrap();
             assert_eq!(key.0, expected);
         }
     }
 
     #[test]
     fn complaints_help_and_never_show_the_key() {
-        let missing = place(None, false).read(Some(OsString::new())).unwrap_err();
+        let missing = place(None, false).api_key(Some(OsString::new())).unwrap_err();
         insta::assert_snapshot!(missing, @"no API key is set");
         insta::assert_snapshot!(missing.help(), @"set `KIE_API_KEY` to your key from kie.ai/api-key, or name a file that holds it with `--api-key-file`; `--sandbox` needs no key");
 
-        let key_as_path = place(Some(Path::new(KEY)), true).read(None).unwrap_err();
+        let key_as_path = place(Some(Path::new(KEY)), true).api_key(None).unwrap_err();
         insta::assert_snapshot!(key_as_path, @"cannot read the file that `--api-key-file` names");
         assert!(!format!("{key_as_path:?}").contains(KEY));
 
         let two_lines = file_with(&format!("{KEY}\nsecond"));
-        let error = place(Some(two_lines.path()), true).read(None).unwrap_err();
+        let error = place(Some(two_lines.path()), true).api_key(None).unwrap_err();
         insta::assert_snapshot!(error, @"the API key in the file that `--api-key-file` names has more than one line");
         let error = place(None, false)
-            .read(Some(OsString::from(format!("Bearer {KEY}"))))
+            .api_key(Some(OsString::from(format!("Bearer {KEY}"))))
             .unwrap_err();
         insta::assert_snapshot!(error, @"the API key in `KIE_API_KEY` begins with `Bearer`, which is not part of a key");
         assert!(!format!("{error:?}").contains(KEY));
+    }
+
+    #[test]
+    fn the_webhook_key_is_found_like_the_other_and_may_be_missing() {
+        let text = |key: WebhookKey| {
+            let mut text = String::new();
+            key.hide_in(|secret| text = secret.to_owned());
+            text
+        };
+        let file = file_with("from-file\n");
+        let environment = || Some(OsString::from("from-environment"));
+        for (file, file_wins, environment, expected) in [
+            (Some(file.path()), true, environment(), Some("from-file")),
+            (Some(file.path()), false, environment(), Some("from-environment")),
+            (None, false, environment(), Some("from-environment")),
+            (None, false, Some(OsString::new()), None),
+            (None, false, None, None),
+        ] {
+            let found = place(file, file_wins).webhook_key(environment).unwrap();
+            assert_eq!(found.map(|(key, _)| text(key)).as_deref(), expected);
+        }
+        let empty = file_with("\n");
+        let error = place(Some(empty.path()), true).webhook_key(None).unwrap_err();
+        insta::assert_snapshot!(error, @"the webhook key in the file that `--api-key-file` names is empty");
+        insta::assert_snapshot!(error.help(), @"copy the key again from kie.ai/settings; it is one line without spaces");
+        let error = place(None, false).webhook_key(Some(OsString::from("a b"))).unwrap_err();
+        insta::assert_snapshot!(error, @"the webhook key in `KIE_WEBHOOK_KEY` has white space in it");
     }
 
     #[cfg(unix)]
@@ -321,7 +416,7 @@ mod tests {
         let file = file_with(KEY);
         for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
             set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            let (_, warning) = place(Some(file.path()), true).read(None).unwrap();
+            let (_, warning) = place(Some(file.path()), true).api_key(None).unwrap();
             assert_eq!(warning.is_some(), warned, "{mode:o}");
         }
     }

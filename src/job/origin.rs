@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use crate::escape;
 use crate::job::file;
-use crate::job::key::KEY_VARIABLE;
+use crate::job::key::{KEY_VARIABLE, WEBHOOK_KEY_VARIABLE};
 
 /// Prefix of the environment variable of every option: `HAILUO_BATCH_RATE` for `--rate`.
 pub const ENVIRONMENT_PREFIX: &str = "HAILUO_BATCH_";
@@ -105,8 +105,10 @@ pub(crate) fn misspelt_variables(names: impl IntoIterator<Item = String>) -> Vec
 /// The variable that `HAILUO_BATCH_<rest>` may have been meant for; `None` if it is one itself, or like none.
 fn meant_by(rest: &str) -> Option<String> {
     let key = rest.to_lowercase();
-    if key == "api_key" {
-        return Some(KEY_VARIABLE.to_owned());
+    match key.as_str() {
+        "api_key" => return Some(KEY_VARIABLE.to_owned()),
+        "webhook_key" => return Some(WEBHOOK_KEY_VARIABLE.to_owned()),
+        _ => {}
     }
     let options = file::key_names().chain(["job"]);
     if rest == rest.to_uppercase() && key != "base_url" && options.clone().any(|name| name == key) {

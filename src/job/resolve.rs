@@ -10,9 +10,11 @@ use url::{Host, Url};
 
 use crate::clock::UnixMillis;
 use crate::job::error::JobError;
-use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace};
+use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace, WEBHOOK_KEY_VARIABLE, WebhookKey};
 use crate::job::origin::{self, Origins, Source};
-use crate::job::settings::{CodeFilter, Collecting, LogFormat, OnUnknown, ProgressMode, RetryRejected, Settings};
+use crate::job::settings::{
+    CodeFilter, Collecting, LogFormat, OnUnknown, ProgressMode, Receiving, RetryRejected, Settings,
+};
 use crate::job::until::{Moment, Until};
 use crate::job::{duration, file, paths};
 use crate::price::PriceTable;
@@ -34,8 +36,13 @@ pub struct Job {
     pub sandbox: bool,
     /// callBackUrl of rows that have none of their own.
     pub callback_url: Option<Url>,
+    /// Where local images are uploaded, where the user has said so; ends in `/` like `base_url`. `None` leaves it to
+    /// the API's address.
+    pub upload_url: Option<Url>,
     /// Where the key may be found; read it with [`Job::api_key`].
     pub key_place: KeyPlace,
+    /// Where the key that callbacks are signed with may be found; read it with [`Job::webhook_key`].
+    pub webhook_key_place: KeyPlace,
     /// Send several submissions over one connection.
     pub reuse_connections: bool,
     /// More certificates to trust, as PEM.
@@ -53,6 +60,8 @@ pub struct Job {
     pub stop_at: Option<UnixMillis>,
     /// Send nothing if any row is invalid.
     pub strict: bool,
+    /// Let local images lie outside of the manifest's folder.
+    pub allow_outside: bool,
 
     /// Attempts of a row in all, for answers that are the row's own trouble.
     pub max_attempts: u32,
@@ -204,6 +213,7 @@ impl Job {
             sending,
             access,
             collecting,
+            receiving,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -216,12 +226,15 @@ impl Job {
             ("the manifest", Some(&manifest)),
             ("the job file", files.job.as_ref()),
             ("the file with the API key", access.api_key_file.as_ref()),
+            ("the file with the webhook key", receiving.webhook_key_file.as_ref()),
             ("the file with the certificates", access.ca_file.as_ref()),
         ];
         paths::keep_apart(origins, &results, &ledger, &inputs)?;
 
         let sandbox = place.sandbox.unwrap_or(false);
-        let base_url = base_url(origins, place.base_url, sandbox)?;
+        let base_url = server(origins, "base_url", place.base_url, sandbox)?
+            .unwrap_or_else(|| Url::parse(BASE_URL).expect("the default is a URL"));
+        let upload_url = server(origins, "upload_url", sending.upload_url, sandbox)?;
         let reaches_kie = !sandbox && is_kie(&base_url);
         let rate = rate(origins, planning.rate, reaches_kie, &base_url)?;
         let burst = burst(origins, planning.burst, rate)?;
@@ -272,11 +285,9 @@ impl Job {
             base_url,
             sandbox,
             callback_url: planning.callback_url,
-            key_place: KeyPlace {
-                file_wins: origins.source("api_key_file") == Some(&Source::Flag),
-                named_by: origins.name("api_key_file"),
-                file: access.api_key_file,
-            },
+            upload_url,
+            key_place: key_place(origins, "api_key_file", access.api_key_file),
+            webhook_key_place: key_place(origins, "webhook_key_file", receiving.webhook_key_file.clone()),
             reuse_connections: sending.reuse_connections.unwrap_or(false),
             ca_file: access.ca_file,
             rate,
@@ -285,6 +296,7 @@ impl Job {
             limit: limit(origins, planning.limit)?,
             stop_at,
             strict: planning.strict.unwrap_or(false),
+            allow_outside: planning.allow_outside.unwrap_or(false),
             max_attempts: within(
                 origins,
                 "max_attempts",
@@ -312,7 +324,7 @@ impl Job {
                 None => PriceTable::published(),
             },
             require_balance: sending.require_balance.unwrap_or(false),
-            collect: collect(origins, collecting, sending.wait)?,
+            collect: collect(origins, collecting, &receiving, sending.wait)?,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -327,11 +339,23 @@ impl Job {
 
     /// The API key, and a warning about the way it is kept. Not needed with a sandbox.
     pub fn api_key(&self) -> Result<(ApiKey, Option<String>), JobError> {
-        Ok(self.key_place.read(std::env::var_os(KEY_VARIABLE))?)
+        Ok(self.key_place.api_key(std::env::var_os(KEY_VARIABLE))?)
+    }
+
+    /// The key that callbacks are signed with, and a warning about the way it is kept; `None` if there is none, and any call
+    /// has to be believed to come from the API.
+    pub fn webhook_key(&self) -> Result<Option<(WebhookKey, Option<String>)>, JobError> {
+        let environment = std::env::var_os(WEBHOOK_KEY_VARIABLE);
+        Ok(self.webhook_key_place.webhook_key(environment)?)
     }
 }
 
-fn collect(origins: &Origins, given: Collecting, wait: Option<bool>) -> Result<Collect, JobError> {
+fn collect(
+    origins: &Origins,
+    given: Collecting,
+    receiving: &Receiving,
+    wait: Option<bool>,
+) -> Result<Collect, JobError> {
     let downloads = within(origins, "downloads", given.downloads, DOWNLOADS, DOWNLOADS_RANGE)?;
     if wait == Some(false) && given.download.is_some() && origins.source("wait") == origins.source("download") {
         return Err(JobError::setting(
@@ -351,33 +375,41 @@ fn collect(origins: &Origins, given: Collecting, wait: Option<bool>) -> Result<C
         poll_rate: given.poll_rate.unwrap_or(POLL_RATE),
         downloads: usize::try_from(downloads).unwrap_or(usize::MAX),
         fetch_missing: given.fetch_missing.unwrap_or(false),
-        listen: given.listen,
-        public_url: given.public_url,
+        listen: receiving.listen,
+        public_url: receiving.public_url.clone(),
     })
 }
 
-fn base_url(origins: &Origins, given: Option<Url>, sandbox: bool) -> Result<Url, JobError> {
-    let default = || Url::parse(BASE_URL).expect("the default is a URL");
+fn key_place(origins: &Origins, setting: &str, file: Option<PathBuf>) -> KeyPlace {
+    KeyPlace {
+        file_wins: origins.source(setting) == Some(&Source::Flag),
+        named_by: origins.name(setting),
+        file,
+    }
+}
+
+/// The address of a server that the key is sent to, as `key` gives it; `None` for the default.
+fn server(origins: &Origins, key: &str, given: Option<Url>, sandbox: bool) -> Result<Option<Url>, JobError> {
     let Some(mut url) = given else {
-        return Ok(default());
+        return Ok(None);
     };
     if sandbox {
         // A flag may send a job file's batch to the sandbox, and `KIE_BASE_URL` may stand there for other programs; but
         // both on one command line, or in one file, cannot be meant.
         let place = origins.source("sandbox").filter(|place| **place != Source::Environment);
-        if place.is_some() && place == origins.source("base_url") {
+        if place.is_some() && place == origins.source(key) {
             return Err(JobError::setting(
                 format!(
                     "{} and {} contradict each other: the sandbox has an address of its own",
                     origins.name("sandbox"),
-                    origins.name("base_url")
+                    origins.name(key)
                 ),
                 "leave one of them out",
             ));
         }
-        return Ok(default());
+        return Ok(None);
     }
-    let name = origins.name("base_url");
+    let name = origins.name(key);
     if url.query().is_some() || url.fragment().is_some() {
         return Err(JobError::setting(
             format!("{name} has a `?` or `#` part"),
@@ -394,7 +426,7 @@ fn base_url(origins: &Origins, given: Option<Url>, sandbox: bool) -> Result<Url,
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
-    Ok(url)
+    Ok(Some(url))
 }
 
 fn is_kie(url: &Url) -> bool {
@@ -638,9 +670,15 @@ mod tests {
             },
             sandbox: false,
             callback_url: None,
+            upload_url: None,
             key_place: KeyPlace {
                 file: None,
                 named_by: "`--api-key-file`",
+                file_wins: false,
+            },
+            webhook_key_place: KeyPlace {
+                file: None,
+                named_by: "`--webhook-key-file`",
                 file_wins: false,
             },
             reuse_connections: false,
@@ -654,6 +692,7 @@ mod tests {
             limit: None,
             stop_at: None,
             strict: false,
+            allow_outside: false,
             max_attempts: 3,
             patience: 900s,
             maintenance_pause: 60s,
@@ -823,10 +862,12 @@ mod tests {
                     ("HAILUO_BATCH_BUGET", "9"),
                     ("HAILUO_BATCH_SERVICE_HOST", "10.0.0.1"),
                     ("HAILUO_BATCH_API_KEY", "x"),
+                    ("HAILUO_BATCH_WEBHOOK_KEY", "x"),
                 ],
                 "16 3 120 0 https://api.kie.ai/ [\"the environment variable `HAILUO_BATCH_API_KEY` has no effect: the \
                  nearest is `KIE_API_KEY`\", \"the environment variable `HAILUO_BATCH_BUGET` has no effect: the nearest \
-                 is `HAILUO_BATCH_BUDGET`\"]",
+                 is `HAILUO_BATCH_BUDGET`\", \"the environment variable `HAILUO_BATCH_WEBHOOK_KEY` has no effect: the \
+                 nearest is `KIE_WEBHOOK_KEY`\"]",
             ),
         ] {
             assert_eq!(in_environment(&variables, "clips.csv"), expected);
@@ -848,6 +889,10 @@ mod tests {
             "clips.csv --base-url http://api.kie.ai",
             "clips.csv --base-url https://api.kie.ai/?a=b",
             "clips.csv --sandbox --base-url https://api.kie.ai",
+            "clips.csv --upload-url http://files.example.org",
+            "clips.csv --upload-url https://files.example.org/#x",
+            "clips.csv --sandbox --upload-url https://files.example.org",
+            "clips.csv --webhook-key-file hook.csv --results hook.csv",
             "clips.csv --rate off",
             "clips.csv --burst 0",
             "clips.csv --burst 21",
@@ -897,6 +942,18 @@ mod tests {
         clips.csv --sandbox --base-url https://api.kie.ai
         `--sandbox` and `--base-url` contradict each other: the sandbox has an address of its own
           help: leave one of them out
+        clips.csv --upload-url http://files.example.org
+        `--upload-url` is plain http, and the API key would travel unprotected: http://files.example.org/
+          help: write `https://`; plain http is only for a server on this machine
+        clips.csv --upload-url https://files.example.org/#x
+        `--upload-url` has a `?` or `#` part
+          help: give only the beginning that all requests share, like `https://api.kie.ai`
+        clips.csv --sandbox --upload-url https://files.example.org
+        `--sandbox` and `--upload-url` contradict each other: the sandbox has an address of its own
+          help: leave one of them out
+        clips.csv --webhook-key-file hook.csv --results hook.csv
+        `--results` is the file with the webhook key itself: hook.csv
+          help: every file of a batch needs a name of its own
         clips.csv --rate off
         `--rate` is off, which `api.kie.ai` does not allow
           help: leave it out for 20/10s; `off` is only for a server of your own

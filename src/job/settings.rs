@@ -28,6 +28,7 @@ const RETRIES: &str = "Retries and unknown rows";
 const COLLECTING: &str = "Waiting and downloads";
 const MONEY: &str = "Money";
 const API: &str = "API";
+const CALLBACKS: &str = "Callbacks";
 const OUTPUT: &str = "Output";
 
 /// Everything that can be set: what `run` takes, and what a job file may hold.
@@ -51,6 +52,9 @@ pub struct Settings {
     /// What becomes of tasks.
     #[command(flatten)]
     pub collecting: Collecting,
+    /// How calls of the API are received.
+    #[command(flatten)]
+    pub receiving: Receiving,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -156,6 +160,17 @@ pub struct Planning {
         value_parser = yes_or_no, env = "HAILUO_BATCH_STRICT", hide_env = true, help_heading = PACE
     )]
     pub strict: Option<bool>,
+
+    /// Let `image_url` name files outside of the manifest's folder.
+    ///
+    /// Paths are relative to that folder. One that leads out of it, also through a link, makes its row invalid, so that
+    /// a manifest from somewhere else cannot upload just any image of this computer. Default: no.
+    /// Example: --allow-outside
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_ALLOW_OUTSIDE", hide_env = true, help_heading = FILES
+    )]
+    pub allow_outside: Option<bool>,
 
     /// Queue rejected and failed rows again, all or those with these error codes.
     ///
@@ -289,6 +304,16 @@ pub struct Sending {
     )]
     pub keep_going: Option<bool>,
 
+    /// Upload local images to the server at URL.
+    ///
+    /// The API key is sent there as well. Plain http only to this machine. Default: https://kieai.redpandaai.co for
+    /// https://api.kie.ai, else the address of --base-url. Example: --upload-url http://127.0.0.1:8080
+    #[arg(
+        long, value_name = "URL", value_parser = web_address,
+        env = "HAILUO_BATCH_UPLOAD_URL", hide_env = true, help_heading = API
+    )]
+    pub upload_url: Option<Url>,
+
     /// Send several submissions over one connection.
     ///
     /// Faster for high limits; a connection that the server closes can then leave a row unknown. Default: no.
@@ -391,13 +416,17 @@ pub struct Collecting {
         value_parser = yes_or_no, env = "HAILUO_BATCH_FETCH_MISSING", hide_env = true, help_heading = COLLECTING
     )]
     pub fetch_missing: Option<bool>,
+}
 
+/// What only a command that receives calls of the API needs.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Receiving {
     /// Receive the API's callbacks on ADDR.
     ///
     /// An address of this machine and a port; the API must reach it under --public-url. Tasks are then looked at when
     /// their callback comes, and now and then anyway. Default: none; for `serve` 127.0.0.1:8787.
     /// Example: --listen 0.0.0.0:8787
-    #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = COLLECTING)]
+    #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = CALLBACKS)]
     pub listen: Option<SocketAddr>,
 
     /// Have the API send its callbacks to URL, which leads to --listen.
@@ -406,9 +435,18 @@ pub struct Collecting {
     /// Example: --public-url https://hooks.example.org/kie
     #[arg(
         long, value_name = "URL", value_parser = web_address,
-        env = "HAILUO_BATCH_PUBLIC_URL", hide_env = true, help_heading = COLLECTING
+        env = "HAILUO_BATCH_PUBLIC_URL", hide_env = true, help_heading = CALLBACKS
     )]
     pub public_url: Option<Url>,
+
+    /// Read the key that callbacks are signed with from FILE.
+    ///
+    /// The file holds the webhook key of https://kie.ai/settings and nothing else. Default: the environment variable
+    /// KIE_WEBHOOK_KEY. Example: --webhook-key-file ~/.config/kie-webhook-key
+    #[arg(
+        long, value_name = "FILE", env = "HAILUO_BATCH_WEBHOOK_KEY_FILE", hide_env = true, help_heading = CALLBACKS
+    )]
+    pub webhook_key_file: Option<PathBuf>,
 }
 
 /// What a command says, and how.
@@ -590,6 +628,7 @@ impl Settings {
             sending: self.sending.merge(lower.sending),
             access: self.access.merge(lower.access),
             collecting: self.collecting.merge(lower.collecting),
+            receiving: self.receiving.merge(lower.receiving),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -605,8 +644,8 @@ impl Planning {
     fn merge(self, lower: Planning) -> Planning {
         each_or!(Planning {
             self, lower;
-            rate, burst, concurrency, limit, until, run_for, strict, retry_rejected, retry_failed, resubmit_changed, budget,
-            price, callback_url,
+            rate, burst, concurrency, limit, until, run_for, strict, allow_outside, retry_rejected, retry_failed,
+            resubmit_changed, budget, price, callback_url,
         })
     }
 }
@@ -616,7 +655,7 @@ impl Sending {
         each_or!(Sending {
             self, lower;
             wait, require_balance, max_attempts, patience, maintenance_pause, timeout, on_unknown, keep_going,
-            reuse_connections,
+            upload_url, reuse_connections,
         })
     }
 }
@@ -637,8 +676,14 @@ impl Collecting {
     fn merge(self, lower: Collecting) -> Collecting {
         each_or!(Collecting {
             self, lower;
-            download, name, wait_for, poll_rate, downloads, fetch_missing, listen, public_url,
+            download, name, wait_for, poll_rate, downloads, fetch_missing,
         })
+    }
+}
+
+impl Receiving {
+    fn merge(self, lower: Receiving) -> Receiving {
+        each_or!(Receiving { self, lower; listen, public_url, webhook_key_file })
     }
 }
 
@@ -781,6 +826,7 @@ mod tests {
             ("poll_rate", resolve::POLL_RATE.to_string()),
             ("downloads", resolve::DOWNLOADS.to_string()),
             ("base_url", resolve::BASE_URL.to_owned()),
+            ("upload_url", "https://kieai.redpandaai.co".to_owned()),
             ("price", format!("the published prices ({})", published.join(","))),
         ] {
             let arg = arguments().into_iter().find(|arg| arg.get_id() == key).unwrap();
@@ -803,9 +849,10 @@ mod tests {
           -h, --help  Print help (see more with '--help')
 
         Input and output:
-              --job <FILE>      Read settings from a TOML job file
-              --results <FILE>  Write the results to FILE
-              --ledger <PATH>   Keep the durable record of the batch in PATH
+              --job <FILE>                Read settings from a TOML job file
+              --results <FILE>            Write the results to FILE
+              --ledger <PATH>             Keep the durable record of the batch in PATH
+              --allow-outside[=<yes|no>]  Let `image_url` name files outside of the manifest's folder
 
         Pace and limits:
               --rate <N/DURATION>  Send at most N requests in any window of DURATION
@@ -842,6 +889,7 @@ mod tests {
               --callback-url <URL>            Have the API call URL when a task ends
               --sandbox[=<yes|no>]            Run against an embedded stand-in for the API
               --base-url <URL>                Send requests to the API at URL
+              --upload-url <URL>              Upload local images to the server at URL
               --reuse-connections[=<yes|no>]  Send several submissions over one connection
               --api-key-file <FILE>           Read the API key from FILE
               --ca-file <FILE>                Trust the certificates in FILE as well as the system's
@@ -855,8 +903,11 @@ mod tests {
                                           DURATION
               --downloads <N>             Fetch up to N videos at once
               --fetch-missing[=<yes|no>]  Fetch saved videos again that are no longer where they were saved
-              --listen <ADDR>             Receive the API's callbacks on ADDR
-              --public-url <URL>          Have the API send its callbacks to URL, which leads to --listen
+
+        Callbacks:
+              --listen <ADDR>            Receive the API's callbacks on ADDR
+              --public-url <URL>         Have the API send its callbacks to URL, which leads to --listen
+              --webhook-key-file <FILE>  Read the key that callbacks are signed with from FILE
 
         Output:
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
@@ -894,6 +945,7 @@ mod tests {
             planning,
             place,
             sending,
+            receiving,
             reporting,
             ..
         } = run.settings;
@@ -907,7 +959,7 @@ mod tests {
         assert_eq!((place.sandbox, planning.strict), (Some(true), Some(false)));
         assert_eq!(planning.retry_rejected, Some(RetryRejected(Some(CodeFilter::All))));
         assert_eq!(sending.on_unknown, Some(OnUnknown::Resubmit));
-        assert_eq!(sending.timeout, None);
+        assert_eq!((sending.timeout, receiving), (None, Receiving::default()));
         assert_eq!(files.origins.name("rate"), "`--rate`");
         assert_eq!(files.origins.name("manifest"), "`MANIFEST`");
     }

@@ -79,6 +79,7 @@ mod tests {
         Submission {
             prompt: "A \"paper\" boat".into(),
             image_url: "https://img.example.org/boat.png".into(),
+            image_sha256: None,
             length: ClipLength::Six,
             resolution: Resolution::P768,
             nsfw_checker: None,

@@ -12,8 +12,8 @@ use crate::ledger::{
 };
 use crate::row::{RowState, TaskId, Token};
 
-/// No task is left alone for longer than an hour; a little more is given for clocks that differ.
-const LONGEST_PLAN: Duration = Duration::from_secs(2 * 3_600);
+/// Tasks that are waited for are looked at more often than this; a new collector looks at the others at once.
+const LONGEST_PLAN: Duration = Duration::from_secs(10 * 60);
 
 /// How long to leave alone an announced task whose row is being sent at this moment: its answer is on the way.
 const WHILE_SENDING_MS: i64 = 2_000;
@@ -275,11 +275,11 @@ pub(super) fn seen(connection: &Connection, sighting: &Sighting) -> Result<Optio
             state = next(state, Event::Succeeded)?;
             connection
                 .prepare_cached(
-                    "UPDATE rows SET state = ?2, video_url = ?3, credits = ?4, completed_at = ?5, due_at = ?5,
-                            doubt_since = NULL, doubt_looks = 0, error_code = NULL, error_message = NULL
+                    "UPDATE rows SET state = ?2, video_url = ?3, credits = ?4, completed_at = ?5,
+                            due_at = min(?5, ?6), doubt_since = NULL, doubt_looks = 0, error_code = NULL, error_message = NULL
                      WHERE row_id = ?1",
                 )?
-                .execute(params![row_id, state.as_str(), url, credits, completed_at.0])?;
+                .execute(params![row_id, state.as_str(), url, credits, completed_at.0, at.0])?;
             end_attempt(connection, sighting, state, *credits)?;
         }
         Seen::Failed {
@@ -323,6 +323,13 @@ fn claim(
                 return Ok(None);
             };
             let task_id = sighting.task_id.as_str();
+            let taken = connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM rows WHERE task_id = ?1)")?
+                .query_row([task_id], |row| row.get::<_, bool>(0))?;
+            if taken {
+                // Another row's: one task is not taken for two.
+                return forget(connection, row_id, attempt).map(|()| None);
+            }
             connection
                 .prepare_cached(
                     "UPDATE rows SET state = ?2, task_id = ?3, error_code = NULL, error_message = NULL,
@@ -339,15 +346,24 @@ fn claim(
             return Ok(Some(accepted));
         }
     };
-    if due_at.is_none() {
-        connection
-            .prepare_cached("UPDATE attempts SET announced = NULL WHERE attempt_id = ?1")?
-            .execute([attempt.0])?;
-    }
+    let Some(due_at) = due_at else {
+        return forget(connection, row_id, attempt).map(|()| None);
+    };
     connection
         .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
         .execute(params![row_id, due_at])?;
     Ok(None)
+}
+
+/// An announced task that is not its row's.
+fn forget(connection: &Connection, row_id: i64, attempt: AttemptId) -> Result<(), StepError> {
+    connection
+        .prepare_cached("UPDATE attempts SET announced = NULL WHERE attempt_id = ?1")?
+        .execute([attempt.0])?;
+    connection
+        .prepare_cached("UPDATE rows SET due_at = NULL WHERE row_id = ?1")?
+        .execute([row_id])?;
+    Ok(())
 }
 
 fn end_attempt(

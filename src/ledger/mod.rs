@@ -6,6 +6,8 @@
 //! the trait [`Ledger`]. Which moves a row may make is decided in [`state`]. Imports leaf types only.
 
 mod collecting;
+#[cfg(test)]
+pub(crate) mod direct;
 mod error;
 mod import;
 mod lock;
@@ -27,7 +29,7 @@ use std::time::Duration;
 pub use error::LedgerError;
 pub use import::{Changed, Import, ImportRow, ImportStats, Requeue};
 pub use lock::Owner;
-pub use read::{AttemptRow, Bearer, Money, Reader, StandingApart, StoredRow, Totals};
+pub use read::{Account, AttemptRow, Bearer, Money, Reader, StandingApart, StoredRow, Totals};
 pub use recover::{LastAttempt, Recovered};
 pub use reserve::Orphan;
 pub use settle::{Decision, Settled};

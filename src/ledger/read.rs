@@ -86,23 +86,41 @@ pub struct Bearer {
     pub task_id: Option<String>,
 }
 
-/// What the batch has cost, by what is known, in credits.
+/// What the batch has cost, by what is known, in credits; over all runs, and rows that left the manifest included.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Money {
-    /// What tasks consumed that have ended, by the API's own word.
+    /// What tasks consumed that have ended, by the API's own word, or by their price where it did not say.
     pub consumed: f64,
-    /// What the prices say of the same tasks.
+    /// What the prices say of those of them that were not free.
     pub consumed_by_price: f64,
     /// Tasks that have ended.
     pub ended: u64,
-    /// Those of them of which the API did not say what they consumed; their price is in `consumed`.
+    /// Those of them of which the API did not say what they consumed.
     pub untold: u64,
     /// What tasks will have consumed that are still at work, by the prices.
     pub at_work: f64,
-    /// What unknown rows may have cost, by the prices.
+    /// How many those are.
+    pub working: u64,
+    /// What requests without an answer may have cost, by the prices.
     pub unknown: f64,
-    /// The account's balance before the first run that read it, and after the last.
-    pub balances: (Option<f64>, Option<f64>),
+    /// How many those are.
+    pub unanswered: u64,
+}
+
+/// What the account held around a run, and what the run's own rows took from it, in credits.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Account {
+    /// Before the run's first request, if it was read.
+    pub before: Option<f64>,
+    /// After its end, if it was read.
+    pub after: Option<f64>,
+    /// What the run's accepted rows cost: what their tasks consumed, and the price of those that have not ended.
+    /// `None`: a price is unknown.
+    pub accepted: Option<f64>,
+    /// What its requests without an answer may have cost, by the prices.
+    pub unknown: f64,
+    /// Whether no other run has begun since.
+    pub is_latest: bool,
 }
 
 /// Rows that no state tells of.
@@ -316,36 +334,63 @@ impl Reader {
 
     /// The bill, as far as it is known.
     pub fn money(&self) -> Result<Money, LedgerError> {
-        let read = || {
-            let mut money = self.connection.query_row(
+        self.connection
+            .query_row(
                 "SELECT coalesce(sum(coalesce(credits, cost)) FILTER (WHERE ended IS NOT NULL), 0.0),
-                        coalesce(sum(cost) FILTER (WHERE ended IS NOT NULL), 0.0),
+                        coalesce(sum(cost) FILTER (WHERE ended IS NOT NULL AND credits IS NOT 0.0), 0.0),
                         count(*) FILTER (WHERE ended IS NOT NULL),
                         count(*) FILTER (WHERE ended IS NOT NULL AND credits IS NULL),
                         coalesce(sum(cost) FILTER (WHERE ended IS NULL AND result = 'accepted'), 0.0),
-                        coalesce(sum(cost) FILTER (WHERE result IS NULL OR result = 'unknown'), 0.0)
+                        count(*) FILTER (WHERE ended IS NULL AND result = 'accepted'),
+                        coalesce(sum(cost) FILTER (WHERE result IS NULL OR result = 'unknown'), 0.0),
+                        count(*) FILTER (WHERE result IS NULL OR result = 'unknown')
                  FROM attempts",
                 [],
                 |row| {
+                    let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
                     Ok(Money {
                         consumed: row.get(0)?,
                         consumed_by_price: row.get(1)?,
-                        ended: row.get::<_, i64>(2)?.unsigned_abs(),
-                        untold: row.get::<_, i64>(3)?.unsigned_abs(),
+                        ended: count(2)?,
+                        untold: count(3)?,
                         at_work: row.get(4)?,
-                        unknown: row.get(5)?,
-                        balances: (None, None),
+                        working: count(5)?,
+                        unknown: row.get(6)?,
+                        unanswered: count(7)?,
                     })
                 },
-            )?;
-            let balance = |sql| self.connection.query_row(sql, [], |row| row.get(0)).optional();
-            money.balances = (
-                balance("SELECT balance_before FROM runs WHERE balance_before IS NOT NULL ORDER BY run_id LIMIT 1")?,
-                balance("SELECT balance_after FROM runs WHERE balance_after IS NOT NULL ORDER BY run_id DESC LIMIT 1")?,
-            );
-            Ok(money)
-        };
-        read().map_err(|source| self.failed(source))
+            )
+            .map_err(|source| self.failed(source))
+    }
+
+    /// The account around the last run that read its balance; `None` if none did.
+    pub fn account(&self) -> Result<Option<Account>, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT r.balance_before, r.balance_after,
+                        coalesce(sum(coalesce(a.credits, a.cost)) FILTER (WHERE a.result = 'accepted'), 0.0),
+                        count(*) FILTER (WHERE a.result = 'accepted' AND coalesce(a.credits, a.cost) IS NULL),
+                        coalesce(sum(a.cost) FILTER (WHERE a.result = 'unknown'), 0.0),
+                        r.run_id = (SELECT max(run_id) FROM runs)
+                 FROM runs r LEFT JOIN attempts a USING (run_id)
+                 WHERE r.run_id = (SELECT max(run_id) FROM runs
+                                   WHERE balance_before IS NOT NULL OR balance_after IS NOT NULL)
+                 GROUP BY r.run_id",
+                [],
+                |row| {
+                    let unpriced: i64 = row.get(3)?;
+                    let accepted: f64 = row.get(2)?;
+                    Ok(Account {
+                        before: row.get(0)?,
+                        after: row.get(1)?,
+                        accepted: (unpriced == 0).then_some(accepted),
+                        unknown: row.get(4)?,
+                        is_latest: row.get(5)?,
+                    })
+                },
+            )
+            .optional()
+            .map_err(|source| self.failed(source))
     }
 
     /// Rows that no state tells of: changed after they were sent, or unknown and no longer in the manifest.
@@ -363,14 +408,19 @@ impl Reader {
         })
     }
 
-    /// How many queued rows there are of each length and resolution.
-    pub fn queued_by_kind(&self) -> Result<Vec<(ClipLength, Resolution, u64)>, LedgerError> {
+    /// How many queued rows there are of each length and resolution, among the first `most` of them in the manifest's
+    /// order; `None` counts all.
+    pub fn queued_by_kind(&self, most: Option<u64>) -> Result<Vec<(ClipLength, Resolution, u64)>, LedgerError> {
         let read = || {
             let mut statement = self.connection.prepare(
                 "SELECT submission ->> 'duration', submission ->> 'resolution', count(*)
-                 FROM manifest JOIN rows USING (row_id) WHERE state = 'queued' GROUP BY 1, 2",
+                 FROM (SELECT submission FROM manifest JOIN rows USING (row_id) WHERE state = 'queued'
+                       ORDER BY number LIMIT ?1)
+                 GROUP BY 1, 2",
             )?;
-            let rows = statement.query_map([], |row| {
+            // SQLite takes a negative limit for none.
+            let most = most.map_or(-1, |most| i64::try_from(most).unwrap_or(i64::MAX));
+            let rows = statement.query_map([most], |row| {
                 let length = if row.get_ref(0)?.as_str()? == "10" {
                     ClipLength::Ten
                 } else {

@@ -93,9 +93,13 @@ CREATE TABLE uploads (
 
 -- What is known of local image files, so that they are not read anew each time.
 CREATE TABLE images (
-    path     TEXT PRIMARY KEY,               -- absolute
-    bytes    INTEGER NOT NULL,
-    modified INTEGER NOT NULL,               -- nanoseconds since 1970
-    inode    INTEGER NOT NULL,
-    sha256   BLOB NOT NULL                   -- 32 bytes
+    path        TEXT PRIMARY KEY,            -- absolute
+    bytes       INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,            -- nanoseconds since 1970
+    changed_ns  INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    sha256      BLOB NOT NULL,               -- 32 bytes
+    kind        TEXT NOT NULL,
+    width       INTEGER,
+    height      INTEGER
 ) STRICT, WITHOUT ROWID;

@@ -22,9 +22,13 @@ CREATE TABLE uploads (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE images (
-    path     TEXT PRIMARY KEY,
-    bytes    INTEGER NOT NULL,
-    modified INTEGER NOT NULL,
-    inode    INTEGER NOT NULL,
-    sha256   BLOB NOT NULL
+    path        TEXT PRIMARY KEY,            -- absolute
+    bytes       INTEGER NOT NULL,
+    modified_ns INTEGER NOT NULL,            -- nanoseconds since 1970
+    changed_ns  INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    sha256      BLOB NOT NULL,               -- 32 bytes
+    kind        TEXT NOT NULL,
+    width       INTEGER,
+    height      INTEGER
 ) STRICT, WITHOUT ROWID;

@@ -131,8 +131,8 @@ pub enum ManifestError {
         /// Line of the first row too many.
         line: u32,
     },
-    /// The second reading met other bytes than the first.
-    #[error("{}: the manifest was changed while it was being read", shown(.path))]
+    /// The second reading met other bytes than the first, in the manifest or in a local image.
+    #[error("{}: the manifest, or an image it names, was changed while it was being read", shown(.path))]
     Changed {
         /// The manifest.
         path: PathBuf,
@@ -169,7 +169,7 @@ impl ManifestError {
                 "a row is a prompt and a few addresses: look for a missing line break or an embedded image"
             }
             ManifestError::TooManyRows { .. } => "split the file: at 20 requests per 10 s this many rows take days",
-            ManifestError::Changed { .. } => "run the command again when nothing writes to the file",
+            ManifestError::Changed { .. } => "run the command again when nothing writes to these files",
         };
         Some(help.to_owned())
     }

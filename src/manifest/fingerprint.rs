@@ -24,6 +24,13 @@ impl Fingerprint {
         self.hash = fold(even ^ FIRST_KEY, odd ^ stretch.len() as u64 ^ SECOND_KEY);
         self.bytes += stretch.len() as u64;
     }
+
+    /// What was read, and what it led to.
+    pub(super) fn with(mut self, other: Fingerprint) -> Fingerprint {
+        self.add(&other.bytes.to_le_bytes());
+        self.add(&other.hash.to_le_bytes());
+        self
+    }
 }
 
 /// Digits of pi: any odd-looking words do.

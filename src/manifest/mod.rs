@@ -5,6 +5,8 @@
 //! No row's text is kept: a survey of a million rows needs some 35 MB, most of it to find repeated rows, and reading
 //! needs 1 MB.
 //!
+//! A row's image is on the web, or a file that [`Images`] reads: its content is then part of the row.
+//!
 //! A row that breaks a rule is data (its [`Problem`]s); [`ManifestError`] means that the file as a whole is of no use.
 //!
 //! Imports leaf types only. A new format is a file beside `csv.rs` that fills a [`Row`].
@@ -14,6 +16,7 @@ mod error;
 mod fingerprint;
 mod format;
 mod headers;
+mod images;
 mod jsonl;
 mod lines;
 mod problem;
@@ -31,12 +34,13 @@ pub use error::ManifestError;
 pub use fingerprint::Fingerprint;
 pub use format::Format;
 pub use headers::Field;
+pub use images::Images;
 pub use problem::{Problem, Rule, Severity};
 pub use reader::Manifest;
 pub use repeats::{Repeat, Repeats};
 pub use report::{Group, Place, ProblemReport};
 pub use row::Row;
-pub use survey::{KindCounts, Survey, survey};
+pub use survey::{KindCounts, LocalImages, Survey, survey};
 
 /// Most rows of a manifest. At 20 requests per 10 s a million rows take six days.
 pub const MOST_ROWS: u32 = 1_000_000;

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::image;
 use crate::manifest::{MOST_CELL_BYTES, MOST_COLUMNS};
 use crate::row::MODEL;
 
@@ -61,6 +62,15 @@ pub enum Rule {
     SpaceInUrl,
     NotAUrl,
     UnreachableHost,
+    ImageMissing,
+    ImageOutside,
+    ImageNotAFile,
+    ImageUnreadable,
+    NotAnImage,
+    ImageTooLarge,
+    ImageTooSmall,
+    ImageTooNarrow,
+    ImageUnmeasured,
     Duration,
     Resolution,
     LongAndSharp,
@@ -77,6 +87,7 @@ impl Rule {
             Rule::PromptLongInUtf16
             | Rule::PromptLongForModel
             | Rule::UnreachableHost
+            | Rule::ImageUnmeasured
             | Rule::RepeatedRow
             | Rule::UnusedColumn => Severity::Warning,
             Rule::FieldCount
@@ -100,6 +111,14 @@ impl Rule {
             | Rule::Credentials
             | Rule::SpaceInUrl
             | Rule::NotAUrl
+            | Rule::ImageMissing
+            | Rule::ImageOutside
+            | Rule::ImageNotAFile
+            | Rule::ImageUnreadable
+            | Rule::NotAnImage
+            | Rule::ImageTooLarge
+            | Rule::ImageTooSmall
+            | Rule::ImageTooNarrow
             | Rule::Duration
             | Rule::Resolution
             | Rule::LongAndSharp
@@ -135,6 +154,15 @@ impl Rule {
             Rule::SpaceInUrl => format!("`{column}` has a space or line break inside"),
             Rule::NotAUrl => format!("`{column}` is not a URL"),
             Rule::UnreachableHost => format!("`{column}` cannot be reached from the internet"),
+            Rule::ImageMissing => format!("`{column}` is neither a web address nor a file that is there"),
+            Rule::ImageOutside => format!("`{column}` leads out of the manifest's folder"),
+            Rule::ImageNotAFile => format!("`{column}` is not a file"),
+            Rule::ImageUnreadable => format!("the file of `{column}` cannot be read"),
+            Rule::NotAnImage => format!("`{column}` is not a JPEG, PNG or WebP image"),
+            Rule::ImageTooLarge => format!("`{column}` has more than {} bytes", grouped(image::MOST_BYTES)),
+            Rule::ImageTooSmall => format!("`{column}` has a side of {} pixels or less", image::TOO_SHORT),
+            Rule::ImageTooNarrow => format!("`{column}` is narrower than 2:5 or wider than 5:2"),
+            Rule::ImageUnmeasured => format!("width and height of `{column}` cannot be made out"),
             Rule::Duration => format!("`{column}` is neither `6` nor `10`"),
             Rule::Resolution => format!("`{column}` is neither `768P` nor `1080P`"),
             Rule::LongAndSharp => "10 seconds are not offered with `1080P`".into(),
@@ -172,13 +200,22 @@ impl Rule {
             Rule::PromptLongForModel => {
                 "the maker of the model documents 2,000, and what happens to the rest is not known: shorten it to be sure"
             }
-            Rule::LocalFile => "upload the image to where the API can fetch it, and write its `https://` address",
+            Rule::LocalFile => "write the `https://` address of a server that the API can reach",
             Rule::NotAbsolute => "write the whole address, like `https://img.example.org/1.png`",
             Rule::WrongScheme => "write an `https://` address: the API fetches no other",
             Rule::Credentials => "take them out of the address, and use a link that needs none",
             Rule::SpaceInUrl => "write one address, and `%20` for a space in it",
             Rule::NotAUrl => "copy the address from a browser that shows the image",
             Rule::UnreachableHost => "the API's servers are elsewhere on the internet: use a public address",
+            Rule::ImageMissing => "write its path from the manifest's folder on, or the `https://` address of an image",
+            Rule::ImageOutside => "move the image into the folder, or allow such paths with `--allow-outside`",
+            Rule::ImageNotAFile => "write the path of one image",
+            Rule::ImageUnreadable => "give yourself the right to read it, and see that nothing is writing to it",
+            Rule::NotAnImage => "export it as JPEG, PNG or WebP: what counts is the content, not the name",
+            Rule::ImageTooLarge => "export it smaller, or as JPEG: the API takes 10 MB",
+            Rule::ImageTooSmall => "use a larger one: the model wants more than 300 pixels on the short side",
+            Rule::ImageTooNarrow => "crop it: the clip takes the shape of its image, and the model makes no such clips",
+            Rule::ImageUnmeasured => "it may be damaged, and the API may refuse it: open it and export it again",
             Rule::Duration => "write `6` or `10`, or leave the cell empty for `6`",
             Rule::Resolution => "write `768P` or `1080P`, or leave the cell empty for `768P`",
             Rule::LongAndSharp => "write `768P` for 10 seconds, or `6` for `1080P`",

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::csv::CsvRows;
 use crate::manifest::jsonl::JsonlRows;
-use crate::manifest::{Fingerprint, Format, MOST_ROWS, ManifestError, Problem, Row, source};
+use crate::manifest::{Fingerprint, Format, Images, MOST_ROWS, ManifestError, Problem, Row, source};
 
 /// An open manifest.
 #[derive(Debug)]
-pub struct Manifest {
+pub struct Manifest<'i> {
     path: PathBuf,
     format: Format,
     columns: Vec<String>,
     rows: Rows,
     number: u32,
+    images: Option<&'i mut Images>,
 }
 
 #[derive(Debug)]
@@ -22,9 +23,19 @@ enum Rows {
     Lines(JsonlRows),
 }
 
-impl Manifest {
-    /// Opens the file and reads its header, if the format has one.
-    pub fn open(path: &Path) -> Result<Manifest, ManifestError> {
+impl<'i> Manifest<'i> {
+    /// Opens the file and reads its header, if the format has one. Each reading of a manifest is given the same `images`.
+    pub fn open(path: &Path, images: &'i mut Images) -> Result<Manifest<'i>, ManifestError> {
+        images.begin();
+        let manifest = Manifest::open_without_images(path)?;
+        Ok(Manifest {
+            images: Some(images),
+            ..manifest
+        })
+    }
+
+    /// The same for a reading that only asks what stands where: rows with local images are invalid in it.
+    pub(super) fn open_without_images(path: &Path) -> Result<Manifest<'static>, ManifestError> {
         let format = Format::of_path(path)?;
         let file = source::open(path)?;
         let rows = match format {
@@ -42,6 +53,7 @@ impl Manifest {
             columns,
             rows,
             number: 0,
+            images: None,
         })
     }
 
@@ -81,15 +93,20 @@ impl Manifest {
             });
         }
         self.number += 1;
-        row.settle();
+        row.settle(self.images.as_deref_mut());
         Ok(true)
     }
 
-    /// What was read up to now. Once [`Manifest::read`] has returned `false` it stands for the whole file.
+    /// What was read up to now, local images included. Once [`Manifest::read`] has returned `false` it stands for the
+    /// whole file.
     pub fn fingerprint(&self) -> Fingerprint {
-        match &self.rows {
+        let rows = match &self.rows {
             Rows::Table(table) => table.fingerprint(),
             Rows::Lines(lines) => lines.fingerprint(),
+        };
+        match self.images.as_ref().and_then(|images| images.fingerprint()) {
+            Some(images) => rows.with(images),
+            None => rows,
         }
     }
 

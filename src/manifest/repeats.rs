@@ -224,7 +224,7 @@ mod tests {
         row.cells.set(Field::Prompt, &format!("a boat, take {prompt}"));
         row.cells.set(Field::ImageUrl, "https://img.example.org/1.png");
         row.cells.set(Field::Duration, if valid { "10" } else { "7" });
-        row.settle();
+        row.settle(None);
         row
     }
 

@@ -14,7 +14,7 @@ use crate::manifest::{Problem, Rule, Severity};
 /// Most places kept for a group: a thousand is more than anybody mends by hand.
 const MOST_PLACES_OF_A_GROUP: usize = 1_000;
 
-/// Most groups. There are thirty rules and six fields; only names that the user invents could make more.
+/// Most groups. There are forty rules and six fields; only names that the user invents could make more.
 const MOST_GROUPS: usize = 200;
 
 /// Most places kept in all, so that a manifest made to break every rule stays below a few megabytes.

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::escape;
 use crate::manifest::jsonl::Object;
-use crate::manifest::validate::{Cells, validate};
-use crate::manifest::{Field, Problem, Rule, Severity};
-use crate::row::{ClipLength, Resolution, RowState, Submission};
+use crate::manifest::validate::{Cells, Choice, validate};
+use crate::manifest::{Field, Images, Problem, Rule, Severity};
+use crate::row::{RowState, Submission};
 
 /// A row as [`Manifest::read`](crate::manifest::Manifest::read) leaves it. It is meant to be used again for the next
 /// row: its memory is kept.
@@ -20,7 +20,8 @@ pub struct Row {
     pub(super) line: u32,
     pub(super) cells: Cells,
     pub(super) problems: Vec<Problem>,
-    pub(super) kind: Option<(ClipLength, Resolution)>,
+    /// `None` if the row is invalid.
+    pub(super) choice: Option<Choice>,
     pub(super) written: Written,
 }
 
@@ -63,8 +64,7 @@ impl Row {
     ///
     /// A repeated `id` does not show here: ask [`Repeats`](crate::manifest::Repeats).
     pub fn submission(&self) -> Option<Submission<'_>> {
-        let (length, resolution) = self.kind?;
-        Some(self.cells.submission(length, resolution))
+        Some(self.cells.submission(self.choice.as_ref()?))
     }
 
     /// What is wrong with the row, warnings included.
@@ -120,11 +120,11 @@ impl Row {
         self.number = number;
         self.cells.clear();
         self.problems.clear();
-        self.kind = None;
+        self.choice = None;
     }
 
     /// Judges the cells, unless the row's line could not be made out.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, images: Option<&mut Images>) {
         let found = self.problems.len();
         let is_error = |problem: &Problem| problem.severity() == Severity::Error;
         let is_object = self.written.kept.is_none() && self.keys().next().is_some();
@@ -132,10 +132,9 @@ impl Row {
         if has_error && !is_object {
             return;
         }
-        let submission = validate(&self.cells, &mut self.problems);
-        self.kind = submission.map(|submission| (submission.length, submission.resolution));
+        self.choice = validate(&self.cells, images, &mut self.problems);
         if has_error {
-            self.kind = None;
+            self.choice = None;
             // A value of the wrong type counts as absent, but saying so would be saying it twice.
             let known: Vec<_> = self.problems[..found]
                 .iter()

@@ -1,12 +1,17 @@
 //! The first reading of a manifest: everything that can be said about it before money is spent.
 
+use std::collections::HashSet;
 use std::path::Path;
+
+use serde::Serialize;
 
 use crate::escape;
 use crate::manifest::headers::shown;
+use crate::manifest::images::LocalImage;
 use crate::manifest::repeats::{Found, RepeatFinder, Repetition};
 use crate::manifest::{
-    Field, Fingerprint, Format, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Repeats, Row, Rule,
+    Field, Fingerprint, Format, Images, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Repeats, Row,
+    Rule,
 };
 use crate::row::{ClipLength, Resolution};
 
@@ -24,6 +29,8 @@ pub struct Survey {
     pub invalid: u32,
     /// The others, by what they cost.
     pub valid_by_kind: KindCounts,
+    /// What they take from this computer.
+    pub local_images: LocalImages,
     /// Every problem with its place.
     pub report: ProblemReport,
     /// Which rows repeat earlier ones.
@@ -33,6 +40,17 @@ pub struct Survey {
     /// The user's own columns in their order; for JSONL every key of any row in the order of first appearance, of which
     /// there are at most [`MOST_COLUMNS`].
     pub columns: Vec<String>,
+}
+
+/// The local images that can be sent. A row whose only fault is a repeated `id` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct LocalImages {
+    /// How many rows have one.
+    pub rows: u32,
+    /// How many different ones there are, by content: each is uploaded once.
+    pub uploads: u32,
+    /// Size of the different ones together.
+    pub bytes: u64,
 }
 
 /// How many valid rows there are of each length and resolution.
@@ -73,9 +91,9 @@ impl KindCounts {
     }
 }
 
-/// Reads the manifest once, showing every row to `visit`.
-pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, ManifestError> {
-    let mut manifest = Manifest::open(path)?;
+/// Reads the manifest and its `images` once, showing every row to `visit`.
+pub fn survey(path: &Path, images: &mut Images, mut visit: impl FnMut(&Row)) -> Result<Survey, ManifestError> {
+    let mut manifest = Manifest::open(path, images)?;
     let mut report = ProblemReport::default();
     let (header_line, problems) = manifest.header_problems();
     problems
@@ -85,6 +103,7 @@ pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, Manife
     let mut valid_by_kind = KindCounts::default();
     let mut keys = Keys::default();
     let mut finder = RepeatFinder::new();
+    let mut uploads = Uploads::default();
     let mut rows = 0;
     let mut row = Row::default();
     while manifest.read(&mut row)? {
@@ -92,8 +111,9 @@ pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, Manife
         for problem in row.problems() {
             report.add(Some(rows), row.line(), problem);
         }
-        if let Some((length, resolution)) = row.kind {
-            valid_by_kind.add(length, resolution);
+        if let Some(choice) = row.choice {
+            valid_by_kind.add(choice.length, choice.resolution);
+            uploads.add(choice.image);
         }
         keys.add(&row);
         finder.add(&row);
@@ -118,11 +138,34 @@ pub fn survey(path: &Path, mut visit: impl FnMut(&Row)) -> Result<Survey, Manife
         rows,
         invalid: rows - valid_by_kind.total(),
         valid_by_kind,
+        local_images: uploads.counts,
         report,
         repeats,
         fingerprint,
         columns,
     })
+}
+
+/// Counts local images.
+#[derive(Debug, Default)]
+struct Uploads {
+    counts: LocalImages,
+    /// The beginnings of their hashes: enough to count by, and at most 18 MB if each of a million rows has its own.
+    known: HashSet<u64>,
+}
+
+impl Uploads {
+    fn add(&mut self, image: Option<LocalImage>) {
+        let Some(LocalImage { sha256, bytes }) = image else {
+            return;
+        };
+        self.counts.rows += 1;
+        let begin = sha256.0.as_chunks::<8>().0[0];
+        if self.known.insert(u64::from_le_bytes(begin)) {
+            self.counts.uploads += 1;
+            self.counts.bytes += bytes;
+        }
+    }
 }
 
 /// The keys of JSONL rows.
@@ -210,7 +253,7 @@ impl Places {
         if rows.is_empty() {
             return Ok(Places { rows, lines, ids });
         }
-        let mut manifest = Manifest::open(path)?;
+        let mut manifest = Manifest::open_without_images(path)?;
         let mut row = Row::default();
         while lines.len() < rows.len() && manifest.read(&mut row)? {
             if row.number() != rows[lines.len()] {

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use crate::escape;
+use crate::manifest::images::LocalImage;
 use crate::manifest::problem::grouped;
-use crate::manifest::{Field, Problem, Rule, Severity, web_url};
+use crate::manifest::{Field, Images, Problem, Rule, Severity, web_url};
 use crate::row::{ClipLength, Resolution, Submission};
 
 /// Most characters of a prompt (the API's schema, `maxLength`).
@@ -43,28 +44,36 @@ impl Cells {
         &self.texts[field as usize]
     }
 
-    /// The submission these cells make, given what [`validate`] found its length and resolution to be.
-    pub(super) fn submission(&self, length: ClipLength, resolution: Resolution) -> Submission<'_> {
+    /// The submission these cells make, given what [`validate`] found.
+    pub(super) fn submission(&self, choice: &Choice) -> Submission<'_> {
         let callback_url = self.get(Field::CallbackUrl);
         Submission {
             prompt: Cow::Borrowed(self.get(Field::Prompt)),
             image_url: Cow::Borrowed(self.get(Field::ImageUrl)),
-            length,
-            resolution,
+            image_sha256: choice.image.map(|image| image.sha256),
+            length: choice.length,
+            resolution: choice.resolution,
             nsfw_checker: self.nsfw_checker,
             callback_url: (!callback_url.is_empty()).then_some(Cow::Borrowed(callback_url)),
         }
     }
 }
 
-/// The submission that `cells` make, or `None` if one of the problems, which are added, is an error.
-pub(super) fn validate<'a>(cells: &'a Cells, problems: &mut Vec<Problem>) -> Option<Submission<'a>> {
+/// What the cells of a valid row choose, where their text does not say it by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Choice {
+    pub(super) length: ClipLength,
+    pub(super) resolution: Resolution,
+    /// `None` if the image is on the web.
+    pub(super) image: Option<LocalImage>,
+}
+
+/// What `cells` choose, or `None` if one of the problems, which are added, is an error. Without `images` nobody looks
+/// at local ones.
+pub(super) fn validate(cells: &Cells, images: Option<&mut Images>, problems: &mut Vec<Problem>) -> Option<Choice> {
     let before = problems.len();
     check_prompt(cells.get(Field::Prompt), problems);
-    match cells.get(Field::ImageUrl) {
-        "" => problems.push(Problem::of_column(Rule::Missing, Field::ImageUrl.as_str(), "")),
-        address => check_url(Field::ImageUrl, address, problems),
-    }
+    let image = check_image(cells.get(Field::ImageUrl), images, problems);
     match cells.get(Field::CallbackUrl) {
         "" => {}
         address => check_url(Field::CallbackUrl, address, problems),
@@ -80,7 +89,31 @@ pub(super) fn validate<'a>(cells: &'a Cells, problems: &mut Vec<Problem>) -> Opt
     {
         return None;
     }
-    Some(cells.submission(length?, resolution?))
+    Some(Choice {
+        length: length?,
+        resolution: resolution?,
+        image,
+    })
+}
+
+/// The local image, if it is one that can be sent.
+fn check_image(address: &str, images: Option<&mut Images>, problems: &mut Vec<Problem>) -> Option<LocalImage> {
+    if address.is_empty() {
+        problems.push(Problem::of_column(Rule::Missing, Field::ImageUrl.as_str(), ""));
+        return None;
+    }
+    match web_url::broken_rule(address)? {
+        // No scheme of the web, nor another: a path, or an address without its beginning.
+        rule @ (Rule::LocalFile | Rule::NotAbsolute) => images?.judge(address, rule, problems),
+        rule => {
+            problems.push(Problem::of_column(
+                rule,
+                Field::ImageUrl.as_str(),
+                web_url::shown(address),
+            ));
+            None
+        }
+    }
 }
 
 fn check_prompt(prompt: &str, problems: &mut Vec<Problem>) {
@@ -199,9 +232,9 @@ mod tests {
     fn rules(pairs: &[(Field, &str)]) -> Vec<Rule> {
         let mut problems = Vec::new();
         let cells = cells(pairs);
-        let submission = validate(&cells, &mut problems);
+        let choice = validate(&cells, None, &mut problems);
         let errors = problems.iter().any(|problem| problem.severity() == Severity::Error);
-        assert_eq!(submission.is_none(), errors, "{problems:?}");
+        assert_eq!(choice.is_none(), errors, "{problems:?}");
         problems.iter().map(|problem| problem.rule).collect()
     }
 
@@ -224,7 +257,7 @@ mod tests {
         ] {
             let cells = cells(&[(Field::Duration, text)]);
             assert_eq!(
-                validate(&cells, &mut Vec::new()).unwrap().length,
+                validate(&cells, None, &mut Vec::new()).unwrap().length,
                 ClipLength::Six,
                 "{text}"
             );
@@ -232,7 +265,7 @@ mod tests {
         for text in ["10", "10s", "10.0", "10秒"] {
             let cells = cells(&[(Field::Duration, text)]);
             assert_eq!(
-                validate(&cells, &mut Vec::new()).unwrap().length,
+                validate(&cells, None, &mut Vec::new()).unwrap().length,
                 ClipLength::Ten,
                 "{text}"
             );
@@ -248,12 +281,12 @@ mod tests {
     fn resolutions_are_read() {
         for text in ["", "768", "768p", "768P", " 768 P ", "768.0"] {
             let cells = cells(&[(Field::Resolution, text)]);
-            let read = validate(&cells, &mut Vec::new()).unwrap().resolution;
+            let read = validate(&cells, None, &mut Vec::new()).unwrap().resolution;
             assert_eq!(read, Resolution::P768, "{text}");
         }
         for text in ["1080", "1080p", "1080P"] {
             let cells = cells(&[(Field::Resolution, text)]);
-            let read = validate(&cells, &mut Vec::new()).unwrap().resolution;
+            let read = validate(&cells, None, &mut Vec::new()).unwrap().resolution;
             assert_eq!(read, Resolution::P1080, "{text}");
         }
         for text in ["720p", "1080i", "hd", "4k", "1024x768", "p"] {
@@ -286,7 +319,7 @@ mod tests {
             (Field::CallbackUrl, " "),
         ]);
         let mut problems = Vec::new();
-        let submission = validate(&cells, &mut problems).unwrap();
+        let submission = cells.submission(&validate(&cells, None, &mut problems).unwrap());
         assert_eq!(submission.prompt, "  a boat\n");
         assert_eq!(submission.image_url, "https://img.example.org/1.png");
         assert_eq!((submission.callback_url, problems), (None, Vec::new()));

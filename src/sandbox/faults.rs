@@ -180,7 +180,7 @@ Faults:
   upload-WORD      the same for an upload; `--fault` only
 
 What becomes of a task:
-  task-fail        it fails with code 500; task-fail-400, -422 and -501 with those
+  task-fail        it fails with code 500 (task-fail-400, task-fail-422, task-fail-501: with that one)
   task-fail-image  it fails because its image could not be fetched
   task-never       it waits for ever
   task-slow=30s    its generation takes so long

@@ -11,6 +11,11 @@ use crate::row::MODEL;
 
 use super::*;
 
+mod callbacks;
+mod files;
+mod tasks;
+mod uploads;
+
 /// Long enough for any answer of this machine, even a busy one; only `hang` takes as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 const MOMENT: Duration = Duration::from_millis(150);
@@ -117,6 +122,64 @@ async fn submit(sandbox: &Sandbox, prompt: &str) -> Seen {
 async fn get(sandbox: &Sandbox, path: &str) -> Seen {
     let request = request("GET", path, "Authorization: Bearer any\r\n", "");
     exchange(sandbox, &request, PATIENCE).await
+}
+
+/// The file that a link leads to, asked for without a key.
+async fn fetch(link: &str, method: &str, headers: &str) -> Fetched {
+    let (authority, path) = link.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(authority).await.unwrap();
+    let head = format!("{method} /{path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    let ended = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.is_ok();
+    let at = memchr::memmem::find(&bytes, b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
+    Fetched {
+        status: head[9..12].parse().unwrap(),
+        head,
+        body: bytes.split_off(at + 4),
+        ended,
+    }
+}
+
+/// An answer with any bytes.
+#[derive(Debug)]
+struct Fetched {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+    /// Whether the connection was closed in time.
+    ended: bool,
+}
+
+impl Fetched {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.head.lines().filter_map(|line| line.split_once(": "));
+        headers
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+    }
+}
+
+/// A sandbox whose tasks are over at once, and may be looked at as often as one likes.
+fn quick() -> SandboxConfig {
+    SandboxConfig {
+        generation: "0".parse().unwrap(),
+        poll_limit: crate::rate::Rate::Off,
+        ..roomy()
+    }
+}
+
+async fn record(sandbox: &Sandbox, task_id: &str) -> Seen {
+    get(sandbox, &format!("/api/v1/jobs/recordInfo?taskId={task_id}")).await
+}
+
+/// Submits a prompt and returns the link in the record of its task, which must be over.
+async fn link_of(sandbox: &Sandbox, prompt: &str) -> String {
+    let task_id = submit(sandbox, prompt).await.task_id();
+    let data = record(sandbox, &task_id).await.envelope()["data"].clone();
+    let result: Value = serde_json::from_str(data["resultJson"].as_str().unwrap()).unwrap();
+    result["resultUrls"][0].as_str().unwrap().to_owned()
 }
 
 async fn control(sandbox: &Sandbox, path: &str, body: Value) -> Seen {

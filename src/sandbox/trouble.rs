@@ -32,7 +32,7 @@ pub enum TaskTrouble {
     Slow(Duration),
 }
 
-/// How a task goes and ends. It is part of the task's id, by its place in [`Ending::ALL`].
+/// How a task goes and ends. It is part of the task's id, by its place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// A video.
@@ -101,7 +101,7 @@ const fn failure(code: &'static str, text: &'static str) -> Ending {
     Ending::Failure { code, text }
 }
 
-/// What becomes of a task's file. It is part of the task's id, by its place in [`FileTrouble::ALL`].
+/// What becomes of a task's file. It is part of the task's id, by its place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileTrouble {
     /// Nothing: the whole file, each time.
@@ -316,6 +316,14 @@ mod tests {
         ];
         for word in words.chain(more) {
             assert_eq!(word.parse::<Trouble>().unwrap().to_string(), word);
+        }
+    }
+
+    #[test]
+    fn the_help_explains_every_word() {
+        for word in known_words().split(", ") {
+            let word = word.replace("DURATION", "");
+            assert!(super::super::faults::VOCABULARY.contains(&word), "{word}");
         }
     }
 

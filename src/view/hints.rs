@@ -63,6 +63,9 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     hints
 }
 
+/// How the message of a halt begins whose code is `balance`, when the balance is not known.
+pub const BALANCE_UNREAD: &str = "the balance could not be read";
+
 /// Rows that the user has given up: they are only tried again by their code.
 fn given_up(summary: &Summary) -> u64 {
     let dropped = summary.causes.iter().filter(|cause| cause.code == "dropped");
@@ -108,6 +111,13 @@ pub fn remedy(halt: &Halt) -> &'static str {
              hour or at 00:00 UTC), then run the same command"
         }
         "505" => "Kie.ai has switched the model off: run the same command once it is back",
+        "balance" if halt.message.starts_with(BALANCE_UNREAD) => {
+            "see that the key is right and that the API answers, or leave `--require-balance` out; then run the same command"
+        }
+        "balance" => {
+            "top up the account (see https://kie.ai/pricing), send fewer rows with `--limit`, or leave \
+             `--require-balance` out; then run the same command"
+        }
         "upload" => "check `--upload-url` (and `--base-url`, where uploads go else), then run the same command",
         "budget" => "give a larger `--budget`, then run the same command",
         "patience" => {

@@ -7,6 +7,7 @@
 //! | file | decides |
 //! | --- | --- |
 //! | `summary.rs` | what a run comes to, as text and as JSON |
+//! | `money.rs` | what it cost, and whether the balance bears it out |
 //! | `counts.rs`, `causes.rs` | how many rows are in which state, and why |
 //! | `ending.rs` | the exit code |
 //! | `hints.rs` | what to do next |
@@ -19,6 +20,7 @@ mod counts;
 mod ending;
 mod hints;
 pub mod logs;
+mod money;
 mod progress;
 mod secrets;
 mod summary;
@@ -27,7 +29,9 @@ mod wording;
 pub use causes::{Cause, Causes};
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
-pub use hints::remedy;
+pub use hints::{BALANCE_UNREAD, remedy};
+pub use money::{Account, Bill, Cost};
 pub use progress::{Pause, Progress, Snapshot, Target};
 pub use secrets::Secrets;
-pub use summary::{Command, Cost, Halt, Signal, Summary};
+pub use summary::{Command, Halt, Signal, Summary};
+pub use wording::{counted, credits};

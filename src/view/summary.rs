@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::hints::hints;
-use super::wording::{are, counted, credits, dollars, grouped, lasting};
-use super::{Cause, Counts, exit_of};
+use super::wording::{are, counted, grouped, lasting};
+use super::{Cause, Cost, Counts, exit_of, money};
 use crate::escape;
 use crate::row::RowState;
 
@@ -73,19 +73,6 @@ pub enum Command {
     Status,
 }
 
-/// What the rows have cost and will cost. Prices are not ours to know: whoever fills this in says where they are from.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Cost {
-    /// Credits for the rows the API has taken, over all runs: its own figures where there are any, else the price.
-    pub spent_credits: Option<f64>,
-    /// Credits that the queued rows would cost.
-    pub estimated_credits: Option<f64>,
-    /// Price of a credit.
-    pub usd_per_credit: Option<f64>,
-    /// Where the prices are from, in a few words.
-    pub price_source: Option<String>,
-}
-
 /// Why a run sends nothing more.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Halt {
@@ -145,10 +132,7 @@ impl Serialize for Summary {
         map.serialize_entry("retries", &self.retries)?;
         map.serialize_entry("rate_limited", &self.rate_limited)?;
         map.serialize_entry("elapsed_seconds", &seconds(self.elapsed))?;
-        map.serialize_entry("spent_credits", &self.cost.spent_credits)?;
-        map.serialize_entry("estimated_credits", &self.cost.estimated_credits)?;
-        map.serialize_entry("usd_per_credit", &self.cost.usd_per_credit)?;
-        map.serialize_entry("price_source", &self.cost.price_source)?;
+        money::serialize(&self.cost, &mut map)?;
         map.serialize_entry("estimated_seconds", &self.estimated_time.map(seconds))?;
         map.serialize_entry("at_work", &self.at_work)?;
         map.serialize_entry("halted", &self.halted)?;
@@ -266,39 +250,16 @@ fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
             writeln!(formatter, ", in {}", lasting(summary.elapsed))?;
         }
     }
-    let cost = &summary.cost;
-    if summary.counts.taken() > 0 {
-        let what = if summary.sandbox {
-            "cost, had it been real"
-        } else {
-            "cost so far"
-        };
-        writeln!(formatter, "{what}: {}", amount(cost.spent_credits, cost))?;
-    }
+    money::write_spent(summary, formatter)?;
     if summary.counts.queued > 0 {
-        writeln!(
-            formatter,
-            "cost of the queued rows: {}",
-            amount(cost.estimated_credits, cost)
-        )?;
+        let cost = money::amount(summary.cost.estimated_credits, &summary.cost);
+        writeln!(formatter, "cost of the queued rows: {cost}")?;
         if let Some(time) = summary.estimated_time {
             writeln!(formatter, "time for the queued rows: about {}", lasting(time))?;
         }
     }
-    match &cost.price_source {
-        Some(source) if summary.counts.taken() + summary.counts.queued > 0 => {
-            writeln!(formatter, "prices: {}", escape::for_terminal(source))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn amount(known: Option<f64>, cost: &Cost) -> String {
-    match (known, cost.usd_per_credit) {
-        (Some(amount), Some(price)) => format!("{} ({})", credits(amount), dollars(amount * price)),
-        (Some(amount), None) => credits(amount),
-        (None, _) => "unknown".to_owned(),
-    }
+    money::write_balance(summary, formatter)?;
+    money::write_source(summary, formatter)
 }
 
 /// The main reasons for trouble, each with its first rows.

@@ -17,7 +17,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// `1 row`, `3,412 rows`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
+pub fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(number))
 }
@@ -28,14 +28,16 @@ pub(super) fn are(number: u64) -> &'static str {
 }
 
 /// An amount of credits with at most two decimals: `95,400 credits`, `0.8 credits`.
-pub(super) fn credits(amount: f64) -> String {
+pub fn credits(amount: f64) -> String {
     let text = decimal(amount);
     let unit = if text == "1" { "credit" } else { "credits" };
     format!("{text} {unit}")
 }
 
-fn decimal(amount: f64) -> String {
-    let text = format!("{amount:.2}");
+/// A number with at most two decimals: `95,400`, `0.8`.
+pub(super) fn decimal(amount: f64) -> String {
+    // Adding a zero makes a positive one of -0.
+    let text = format!("{:.2}", (amount * 100.0).round() / 100.0 + 0.0);
     let (sign, digits) = text.strip_prefix('-').map_or(("", &*text), |rest| ("-", rest));
     let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
     // Beyond 64 bits, as for infinity, the digits stay as they are.
@@ -88,10 +90,11 @@ mod tests {
 
     #[test]
     fn amounts_have_no_needless_decimals() {
-        let texts = [0.0, 1.0, 0.8, 95_400.0, 1234.5, -3.25, 1e30].map(credits);
+        let texts = [0.0, -0.001, 1.0, 0.8, 95_400.0, 1234.5, -3.25, 1e30].map(credits);
         assert_eq!(
             texts,
             [
+                "0 credits",
                 "0 credits",
                 "1 credit",
                 "0.8 credits",

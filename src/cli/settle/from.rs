@@ -254,7 +254,7 @@ impl Batch {
             return Ok(Bearing::None);
         };
         let bearer = self.reader.bearer(crate::ledger::AttemptId(token.attempt))?;
-        let Some(bearer) = bearer.filter(|bearer| token.secret_eq(&bearer.token)) else {
+        let Some(bearer) = bearer.filter(|bearer| token.secret.is(&bearer.token)) else {
             return Ok(Bearing::Foreign);
         };
         let mut standing = None;

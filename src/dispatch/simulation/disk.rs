@@ -189,6 +189,7 @@ impl Ledger for Disk {
             submission: Submission {
                 prompt: index.to_string().into(),
                 image_url: "https://img.example.org/a.png".into(),
+                image_sha256: None,
                 length: ClipLength::Six,
                 resolution: Resolution::P768,
                 nsfw_checker: None,

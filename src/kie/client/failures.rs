@@ -54,7 +54,8 @@ fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) 
     }
 }
 
-fn reason_of(error: &reqwest::Error) -> String {
+/// Why a request failed, in words for the user.
+pub(crate) fn reason_of(error: &reqwest::Error) -> String {
     let innermost = innermost(error);
     match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),

@@ -23,6 +23,7 @@ use crate::kie::outcome::Answer;
 use crate::kie::{Api, CreateTask, Discreet};
 
 pub use exchange::MAX_REPLY_BYTES;
+pub(crate) use failures::reason_of;
 
 /// Name and version, sent with each request: Cloudflare refuses requests without a User-Agent (403, `1010`).
 pub const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

@@ -10,7 +10,7 @@ fn sighting(row_id: i64, task_id: &TaskId, claim: Option<AttemptId>, seen: Seen)
         row_id,
         task_id: task_id.clone(),
         claim,
-        at: UnixMillis(5_000),
+        at: UnixMillis(10_000),
         seen,
     }
 }
@@ -176,7 +176,7 @@ async fn looks_that_bring_no_record_are_counted_until_one_does() {
         writer.seen(sighting(1, &t, None, doubtful())).await.unwrap();
     }
     let open = writer.due(SOON, 1).await.unwrap().now.remove(0);
-    assert_eq!((open.doubt_since, open.doubt_looks), (Some(UnixMillis(5_000)), 2));
+    assert_eq!((open.doubt_since, open.doubt_looks), (Some(UnixMillis(10_000)), 2));
     let at_work = Seen::AtWork { due_at: UnixMillis(2) };
     writer.seen(sighting(1, &t, None, at_work)).await.unwrap();
     let open = writer.due(SOON, 1).await.unwrap().now.remove(0);

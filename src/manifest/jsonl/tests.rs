@@ -3,7 +3,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::depth_of;
-use crate::manifest::{MOST_ROW_BYTES, Manifest, ManifestError, Problem, Row};
+use crate::manifest::{Images, MOST_ROW_BYTES, Manifest, ManifestError, Problem, Row};
 use crate::row::{ClipLength, MODEL, Resolution, Submission};
 
 #[derive(Debug)]
@@ -19,7 +19,8 @@ fn read(bytes: &[u8]) -> Result<Vec<Told>, ManifestError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clips.jsonl");
     fs::write(&path, bytes).unwrap();
-    let mut manifest = Manifest::open(&path)?;
+    let mut images = Images::beside(&path, false);
+    let mut manifest = Manifest::open(&path, &mut images)?;
     let (mut row, mut told) = (Row::default(), Vec::new());
     while manifest.read(&mut row)? {
         let mut kept = String::new();

@@ -22,9 +22,10 @@ const P1080: u32 = 8;
 impl Entry {
     pub(super) fn new(hash: u128, row: &Row) -> Entry {
         let mark = |mark: u32, is_set: bool| if is_set { mark } else { 0 };
-        let (length, resolution) = row.kind.unwrap_or_default();
+        let kind = row.choice.map(|choice| (choice.length, choice.resolution));
+        let (length, resolution) = kind.unwrap_or_default();
         let marks = mark(HAS_ID, row.id().is_some())
-            | mark(VALID, row.kind.is_some())
+            | mark(VALID, kind.is_some())
             | mark(TEN, length == ClipLength::Ten)
             | mark(P1080, resolution == Resolution::P1080);
         let low = row.number() << MARK_BITS | marks;

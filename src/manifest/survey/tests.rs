@@ -17,7 +17,11 @@ fn file(name: &str, text: &str) -> File {
 }
 
 fn of(name: &str, text: &str) -> Result<Survey, ManifestError> {
-    survey(&file(name, text).path, |_| {})
+    survey_of(&file(name, text).path)
+}
+
+fn survey_of(path: &Path) -> Result<Survey, ManifestError> {
+    survey(path, &mut Images::beside(path, false), |_| {})
 }
 
 fn told(survey: &Survey) -> String {
@@ -118,10 +122,11 @@ fn a_second_reading_knows_whether_it_met_the_same() {
     for (name, head) in [("clips.csv", "prompt,image_url\n"), ("clips.jsonl", "")] {
         let rows: String = (0..50).map(|at| format!("{{\"a\":{at}}},x\n")).collect();
         let file = file(name, &format!("{head}{rows}"));
-        let first = survey(&file.path, |_| {}).unwrap().fingerprint;
+        let first = survey_of(&file.path).unwrap().fingerprint;
         let again = |text: String| {
             fs::write(&file.path, text).unwrap();
-            let mut manifest = Manifest::open(&file.path).unwrap();
+            let mut images = Images::beside(&file.path, false);
+            let mut manifest = Manifest::open(&file.path, &mut images).unwrap();
             let mut row = Row::default();
             while manifest.read(&mut row).unwrap() {}
             manifest.expect_same(first)
@@ -152,7 +157,7 @@ fn text_from_the_manifest_cannot_drive_the_terminal() {
 #[test]
 fn the_samples_are_what_they_claim_to_be() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
-    let sample = |name: &str| survey(&samples.join(name), |_| {}).unwrap();
+    let sample = |name: &str| survey_of(&samples.join(name)).unwrap();
     let quickstart = sample("quickstart.csv");
     assert_eq!(
         (quickstart.rows, quickstart.invalid, quickstart.report.warnings),
@@ -162,5 +167,8 @@ fn the_samples_are_what_they_claim_to_be() {
         let survey = sample(name);
         assert!(survey.rows > 2 && survey.report.is_empty(), "{name}: {}", told(&survey));
     }
+    let local = sample("local-images.csv");
+    assert_eq!((local.rows, local.report.is_empty()), (5, true), "{}", told(&local));
+    assert_eq!((local.local_images.rows, local.local_images.uploads), (4, 3));
     insta::assert_snapshot!(told(&sample("broken.csv")));
 }

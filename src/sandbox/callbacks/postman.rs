@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
@@ -186,7 +186,7 @@ pub(in crate::sandbox) async fn deliver_callbacks(server: Arc<Server>) {
     let mut under_way = JoinSet::new();
     loop {
         if under_way.len() >= MOST_UNDER_WAY {
-            under_way.join_next().await;
+            tell_of_panic(under_way.join_next().await);
         }
         match server.callbacks.next() {
             Ok(callback) => {
@@ -196,10 +196,15 @@ pub(in crate::sandbox) async fn deliver_callbacks(server: Arc<Server>) {
             Err(due) => tokio::select! {
                 () = server.callbacks.news.notified() => {}
                 () = until(due) => {}
-                // Takes the finished ones away.
-                Some(_) = under_way.join_next() => {}
+                Some(ended) = under_way.join_next() => tell_of_panic(Some(ended)),
             },
         }
+    }
+}
+
+fn tell_of_panic(ended: Option<Result<(), JoinError>>) {
+    if let Some(Err(error)) = ended {
+        tracing::error!(%error, "the delivery of a callback ended badly");
     }
 }
 

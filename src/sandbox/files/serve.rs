@@ -125,22 +125,23 @@ pub(in crate::sandbox) fn serve(server: &Server, request: &Request<Incoming>) ->
         | FileTrouble::WrongLength
         | FileTrouble::Elsewhere => {}
     }
-    let (status, part, content_range) = match part_of(text_of(RANGE), text_of(IF_RANGE), &etag, file.len()) {
-        Part::Whole => (StatusCode::OK, file.clone(), None),
+    let length = file.len();
+    let (status, part, content_range) = match part_of(text_of(RANGE), text_of(IF_RANGE), &etag, length) {
+        Part::Whole => (StatusCode::OK, Some(file), None),
         Part::Some(range) => {
-            let told = format!("bytes {}-{}/{}", range.start, range.end - 1, file.len());
-            (StatusCode::PARTIAL_CONTENT, file.slice(range), Some(told))
+            let told = format!("bytes {}-{}/{length}", range.start, range.end - 1);
+            (StatusCode::PARTIAL_CONTENT, Some(file.slice(range)), Some(told))
         }
-        Part::Unsatisfiable => {
-            let told = format!("bytes */{}", file.len());
-            (StatusCode::RANGE_NOT_SATISFIABLE, Bytes::new(), Some(told))
-        }
+        Part::Unsatisfiable => (
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            None,
+            Some(format!("bytes */{length}")),
+        ),
     };
-    let length = part.len();
-    let body = if request.method() == Method::HEAD {
-        Either::Left(Full::default())
-    } else {
-        body_of(server, &link.task, part)
+    let length = part.as_ref().map_or(0, Bytes::len);
+    let body = match part {
+        Some(part) if request.method() == Method::GET => body_of(server, &link.task, part),
+        Some(_) | None => Either::Left(Full::default()),
     };
     let mut response = video(status, &etag, body);
     let headers = response.headers_mut();

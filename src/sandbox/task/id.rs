@@ -190,6 +190,18 @@ mod tests {
         assert_eq!(task(Ending::Never, FileTrouble::None).completed(), None);
     }
 
+    /// Ledgers hold ids: a newer program must read them as this one does.
+    #[test]
+    fn the_form_of_an_id_does_not_change() {
+        let task = Task::read("6831141b1ec00475c78e60000570226a").unwrap();
+        assert_eq!(task.created, UnixMillis(1_790_000_000_123));
+        assert_eq!((task.generation, task.credits), (Duration::from_millis(4_567), 30));
+        assert_eq!(
+            (task.ending, task.file, task.is_odd()),
+            (Ending::OddState, FileTrouble::Cut, true)
+        );
+    }
+
     #[test]
     fn numbers_without_room_stop_at_the_largest() {
         let long = Task::new(UnixMillis(-5), Duration::MAX, 255, Ending::Video, FileTrouble::None);

@@ -216,7 +216,7 @@ mod tests {
     /// Each part with its content.
     fn parts(content_type: &str, body: &[u8], piece: usize) -> Result<Vec<(Part, Vec<u8>)>, MultipartError> {
         let mut parser = Multipart::new(Some(content_type))?;
-        let (mut parts, mut open): (Vec<(Part, Vec<u8>)>, Option<(Part, Vec<u8>)>) = (Vec::new(), None);
+        let (mut parts, mut open) = (Vec::new(), None);
         for piece in body.chunks(piece) {
             parser.feed(piece, |event| match event {
                 Event::Begin(part) => assert!(open.replace((part, Vec::new())).is_none()),

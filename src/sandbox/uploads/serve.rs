@@ -48,22 +48,22 @@ pub struct UploadBooks {
 
 /// What is wrong with an upload.
 #[derive(Debug)]
-enum Trouble {
+enum Failure {
     Refused(u16, String),
     /// The client left in mid-body.
     Gone,
 }
 
-fn bad_request(text: impl Into<String>) -> Trouble {
-    Trouble::Refused(400, text.into())
+fn bad_request(text: impl Into<String>) -> Failure {
+    Failure::Refused(400, text.into())
 }
 
 /// Answers an upload.
 pub(in crate::sandbox) async fn file_stream_upload(server: &Server, request: Request<Incoming>) -> Reply {
     let taken = if request.method() != Method::POST {
-        Err(Trouble::Refused(405, "Method Not Allowed".to_owned()))
+        Err(Failure::Refused(405, "Method Not Allowed".to_owned()))
     } else if !key_fits(server, &request) {
-        Err(Trouble::Refused(NO_ACCESS.code, NO_ACCESS.text.to_owned()))
+        Err(Failure::Refused(NO_ACCESS.code, NO_ACCESS.text.to_owned()))
     } else {
         receive(request).await.and_then(Received::check)
     };
@@ -78,8 +78,8 @@ pub(in crate::sandbox) async fn file_stream_upload(server: &Server, request: Req
             }
             // Struck before anything is stored.
             Ok(upload) => Ok(upload.success(&server.url)),
-            Err(Trouble::Gone) => return Err(Hangup::Close),
-            Err(Trouble::Refused(code, text)) => {
+            Err(Failure::Gone) => return Err(Hangup::Close),
+            Err(Failure::Refused(code, text)) => {
                 account.uploads.refused += 1;
                 Err((code, text))
             }
@@ -118,13 +118,13 @@ struct ReceivedFile {
     hasher: Sha256,
 }
 
-async fn receive(request: Request<Incoming>) -> Result<Received, Trouble> {
+async fn receive(request: Request<Incoming>) -> Result<Received, Failure> {
     let content_type = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     let mut multipart = Multipart::new(content_type).map_err(|error| bad_request(error.to_string()))?;
-    let too_large = || Trouble::Refused(413, format!("the file has more than {LARGEST_FILE_BYTES} bytes"));
+    let too_large = || Failure::Refused(413, format!("the file has more than {LARGEST_FILE_BYTES} bytes"));
     let mut body = request.into_body();
     let mut left = LARGEST_FILE_BYTES + LARGEST_REST_BYTES;
     // Told at once: a client that announces too much may wait for leave to send it.
@@ -134,7 +134,7 @@ async fn receive(request: Request<Incoming>) -> Result<Received, Trouble> {
     let mut received = Received::default();
     let mut field = Field::Other;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Trouble::Gone)?.into_data() else {
+        let Ok(data) = frame.map_err(|_| Failure::Gone)?.into_data() else {
             continue;
         };
         left = left.checked_sub(data.len() as u64).ok_or_else(too_large)?;
@@ -186,7 +186,7 @@ impl Received {
         }
     }
 
-    fn check(self) -> Result<Upload, Trouble> {
+    fn check(self) -> Result<Upload, Failure> {
         let file = self.file.ok_or_else(|| bad_request("file is required"))?;
         let path = text_of(self.path, "uploadPath")?;
         if path.is_empty() {
@@ -231,7 +231,7 @@ fn add_text(text: &mut Vec<u8>, data: &[u8]) {
     text.extend_from_slice(&data[..data.len().min(room)]);
 }
 
-fn text_of(bytes: Vec<u8>, field: &str) -> Result<String, Trouble> {
+fn text_of(bytes: Vec<u8>, field: &str) -> Result<String, Failure> {
     if bytes.len() > LONGEST_TEXT_BYTES {
         return Err(bad_request(format!("{field} is too long")));
     }

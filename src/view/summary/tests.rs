@@ -11,6 +11,7 @@ fn batch(states: &[(RowState, u64)]) -> Summary {
             estimated_credits: Some(600.0),
             usd_per_credit: Some(0.005),
             price_source: Some("kie.ai/pricing, read on 2026-11-22".into()),
+            ..Cost::default()
         },
         results: Some("clips.results.csv".into()),
         ledger: "clips.csv.ledger".into(),
@@ -233,7 +234,7 @@ fn checked() {
 #[test]
 fn json_has_the_keys_of_the_contract() {
     let summary = halted("402", "no credits");
-    insta::assert_snapshot!(summary.to_json(), @r#"{"rows":3412,"invalid":0,"queued":3200,"accepted":212,"rejected":0,"unknown":0,"succeeded":0,"failed":0,"saved":0,"sandbox":false,"changed":0,"unknown_elsewhere":0,"newly_accepted":212,"requests":213,"retries":0,"rate_limited":0,"elapsed_seconds":1700.4,"spent_credits":95400.0,"estimated_credits":600.0,"usd_per_credit":0.005,"price_source":"kie.ai/pricing, read on 2026-11-22","estimated_seconds":null,"at_work":null,"halted":{"code":"402","message":"no credits"},"interrupted":null,"limited":null,"causes":[],"results":"clips.results.csv","ledger":"clips.csv.ledger","exit_code":3}"#);
+    insta::assert_snapshot!(summary.to_json(), @r#"{"rows":3412,"invalid":0,"queued":3200,"accepted":212,"rejected":0,"unknown":0,"succeeded":0,"failed":0,"saved":0,"sandbox":false,"changed":0,"unknown_elsewhere":0,"newly_accepted":212,"requests":213,"retries":0,"rate_limited":0,"elapsed_seconds":1700.4,"spent_credits":95400.0,"consumed_credits":0.0,"ended_tasks":0,"untold_tasks":0,"unended_credits":0.0,"unknown_credits":0.0,"estimated_credits":600.0,"balance_before":null,"balance_after":null,"unexplained_credits":null,"usd_per_credit":0.005,"price_source":"kie.ai/pricing, read on 2026-11-22","estimated_seconds":null,"at_work":null,"halted":{"code":"402","message":"no credits"},"interrupted":null,"limited":null,"causes":[],"results":"clips.results.csv","ledger":"clips.csv.ledger","exit_code":3}"#);
     let json: serde_json::Value = serde_json::from_str(&summary.to_json()).unwrap();
     let states = RowState::ALL.iter().filter_map(|state| json[state.as_str()].as_u64());
     assert_eq!(states.sum::<u64>(), json["rows"].as_u64().unwrap());
