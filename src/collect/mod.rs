@@ -1,7 +1,7 @@
 //! From an accepted task to a video on disk.
 //!
-//! [`run`] is the loop: it looks at tasks when they are due ([`cadence`]), lets [`judge`] say what a look means, and has
-//! videos saved ([`save`]): [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes
+//! [`run`] is the loop: it looks at tasks when they are due (`cadence.rs`), lets `judge.rs` say what a look means, and has
+//! videos saved (`save.rs`): [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes
 //! callbacks, each of which makes a task due. Everything it has to remember is in the ledger.
 //!
 //! From a task id to its row: for `settle --from`, [`pasted`] finds the task ids in a text, [`look_up`] asks for their

@@ -270,7 +270,7 @@ impl fmt::Display for Report {
         }
         let more = self.pasted.lines_without - self.pasted.shown_without.len() as u64;
         if more > 0 {
-            writeln!(formatter, "  and {more} more lines have none")?;
+            writeln!(formatter, "  and {more} more without one")?;
         }
         if self.of("other_time").next().is_some() {
             writeln!(
@@ -296,4 +296,161 @@ fn names(rows: &[RowName]) -> String {
 fn lasting(ms: i64) -> String {
     let seconds = ms.unsigned_abs() / 1_000;
     humantime::format_duration(Duration::from_secs(seconds)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::pasted::PastedId;
+
+    fn row(number: u32, id: Option<&str>) -> RowName {
+        RowName {
+            row_id: i64::from(number) + 100,
+            number,
+            line: if number == 0 { 0 } else { number + 1 },
+            id: id.map(str::to_owned),
+        }
+    }
+
+    fn report(fates: Vec<Fate>, dry_run: bool) -> Report {
+        let task = |index: usize| TaskId::new(&format!("task_{index}")).unwrap();
+        let pasted = Pasted {
+            ids: (0..fates.len())
+                .map(|index| PastedId {
+                    task: task(index),
+                    line: u32::try_from(index).unwrap() + 1,
+                })
+                .collect(),
+            lines_without: 3,
+            shown_without: vec![(90, "an odd \u{1b}[31m line".to_owned())],
+        };
+        let fates = fates.into_iter().enumerate().map(|(index, fate)| (task(index), fate));
+        Report::new(pasted, fates.collect(), dry_run)
+    }
+
+    fn every_fate() -> Vec<Fate> {
+        vec![
+            Fate::NotOurs,
+            Fate::OtherModel("veo3\u{1b}".into()),
+            Fate::OtherModel(String::new()),
+            Fate::Missing,
+            Fate::Known {
+                row: row(1, Some("a-1")),
+            },
+            Fate::Untold,
+            Fate::Unread {
+                code: "http_502".into(),
+                message: "Bad\nGateway".into(),
+            },
+            Fate::Outdated {
+                row: row(2, Some("a-2")),
+            },
+            Fate::Extra {
+                row: row(3, None),
+                task: "7d3f5a90c1b84e6fa2d4078b9e61c35f".into(),
+            },
+            Fate::OtherTime {
+                rows: vec![row(4, Some("a-4"))],
+                distance_ms: Some(-7_265_000),
+            },
+            Fate::OtherTime {
+                rows: vec![row(4, Some("a-4"))],
+                distance_ms: Some(600_000),
+            },
+            Fate::OtherTime {
+                rows: vec![row(4, Some("a-4"))],
+                distance_ms: None,
+            },
+            Fate::Several {
+                rows: (1..8).map(|number| row(number, None)).collect(),
+                rivals: 9,
+            },
+            Fate::Several {
+                rows: vec![row(5, None)],
+                rivals: 1,
+            },
+            Fate::Several {
+                rows: vec![row(5, None), row(6, None)],
+                rivals: 0,
+            },
+            Fate::Accepted {
+                row: row(7, Some("a-7")),
+                by: Evidence::Token,
+            },
+            Fate::Accepted {
+                row: row(0, None),
+                by: Evidence::Content,
+            },
+        ]
+    }
+
+    #[test]
+    fn what_became_of_each_id_is_said_the_most_useful_first() {
+        insta::assert_snapshot!(report(every_fate(), false), @r#"
+        17 task ids: 2 rows are accepted now
+          task_15  row `a-7`, line 8: accepted, by the token in its callback URL
+          task_16  row `ledger:100`, no longer in the manifest: accepted, by prompt, image and time
+          task_12  fits row 1, row 2, row 3, row 4, row 5 and 2 more, and so do 9 other tasks, which nothing tells apart
+          task_13  fits row 5, and so does 1 other task, which nothing tells apart
+          task_14  fits row 5, row 6, which nothing tells apart
+          task_9  asks for what row `a-4` asked for, but was made 2h 1m 5s before it was sent
+          task_10  asks for what row `a-4` asked for, but was made 10m after its request was over
+          task_11  asks for what row `a-4` asked for, but was made at a time that its record does not tell
+          task_8  belongs to row 3, which has the task 7d3f5a90c1b84e6fa2d4078b9e61c35f already: paid for twice, it seems
+          task_7  belongs to row `a-2`, which has been edited since: left as it is
+          task_6  could not be looked at: http_502: Bad\nGateway
+          task_5  its record does not say what was asked for
+          task_4  recorded for row `a-1` already
+          task_3  the API has no record of it
+          task_1  of another model: `veo3\u{1b}`
+          task_2  its record names no model
+          task_0  no unknown row asked for it
+          line 90 has no task id: an odd \u{1b}[31m line
+          and 2 more without one
+        note: a task counts as a row's if it was made within 5m of its request; if this machine's clock was wrong then, use `--accept`
+        "#);
+    }
+
+    #[test]
+    fn a_dry_run_says_what_would_be() {
+        let one = Fate::Accepted {
+            row: row(7, None),
+            by: Evidence::Token,
+        };
+        insta::assert_snapshot!(report(vec![one], true), @r#"
+        1 task id: 1 row would be accepted
+          task_0  row 7, line 8: would be accepted, by the token in its callback URL
+          line 90 has no task id: an odd \u{1b}[31m line
+          and 2 more without one
+        "#);
+    }
+
+    #[test]
+    fn ids_that_ask_for_nothing_are_counted_beyond_the_first() {
+        let text = report(vec![Fate::NotOurs; 25], false).to_string();
+        assert_eq!(text.matches("no unknown row asked for it").count(), MOST_NAMED);
+        assert!(
+            text.contains("  and 15 more that no unknown row asked for (`--json` names them)"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn every_fate_has_its_word_its_place_and_its_rows_in_json() {
+        let report = report(every_fate(), false);
+        let mut object = json!({ "unknown": 0 });
+        report.add_to(&mut object);
+        let told = object["task_ids"].as_array().unwrap();
+        assert_eq!((told.len(), object["accepted"].as_u64()), (17, Some(2)));
+        for fate in every_fate() {
+            assert!(Fate::WORDS.contains(&fate.word()), "{fate:?}");
+        }
+        let text = report.to_string();
+        for id in told {
+            assert!(text.contains(id["task_id"].as_str().unwrap()), "{id}");
+        }
+        insta::assert_snapshot!(told[15], @r#"{"task_id":"task_15","line":16,"outcome":"accepted","rows":["a-7"],"by":"token"}"#);
+        insta::assert_snapshot!(told[10], @r#"{"task_id":"task_10","line":11,"outcome":"other_time","rows":["a-4"],"distance_ms":600000}"#);
+        insta::assert_snapshot!(object["lines_without_task_id"], @r#"{"count":3,"first":[{"line":90,"text":"an odd \u001b[31m line"}]}"#);
+    }
 }
