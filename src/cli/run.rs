@@ -14,13 +14,15 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::clock::Wall;
-use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
+use crate::dispatch::{
+    self, DispatchConfig, Halt, ReadImage, RetryConfig, RunReport, Standing, TokenSource, UploadedImages, Watch,
+};
 use crate::job::{Job, Settings};
 use crate::kie::client::{QUESTION_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::kie::upload::upload_url;
 use crate::kie::{Client, ClientConfig};
 use crate::ledger::{LedgerError, Reader, Realm, Store};
-use crate::manifest::{Images, Survey};
+use crate::manifest::{ImageFiles, Images, Survey};
 use crate::rate::Rate;
 use crate::results::{Columns, ResultsWriter};
 use crate::sandbox::{self, Sandbox, SandboxConfig};
@@ -66,12 +68,14 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &survey, &mut images)?;
+    store.remember_images(images.learned())?;
     news::tell_of_the_past(&console, &recovered, &imported, &selection);
+    let files = images.files();
     drop((survey, images));
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
-    let (store, report) = send(store, &job, &console, authorization, &signals).await?;
+    let (store, report) = send(store, &job, &console, authorization, files, &signals).await?;
     let path = job.results.clone();
     let written = blocking({
         let ledger = job.ledger.clone();
@@ -178,6 +182,7 @@ async fn send(
     job: &Job,
     console: &Console,
     authorization: HeaderValue,
+    files: ImageFiles,
     signals: &Signals,
 ) -> Result<(Store, RunReport), Failure> {
     let reader = Reader::open(&job.ledger)?;
@@ -208,7 +213,9 @@ async fn send(
         Some(sandbox) => Url::parse(&sandbox.url()).map_err(|error| Failure::EmbeddedSandbox(error.into()))?,
         None => job.base_url.clone(),
     };
-    let client = Client::new(&client_config(job, base_url)?, authorization)?;
+    let client = client_config(job, base_url)?;
+    store.keep_uploads_of(client.upload_url.as_str())?;
+    let client = Arc::new(Client::new(&client, authorization)?);
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
@@ -224,7 +231,9 @@ async fn send(
     let run_id = store.begin_run(Wall::System, target)?;
     let (writer, thread) = store.into_writer(run_id)?;
     let background = Background::start(job, console, counts.queued, watched, signals.stop.clone());
-    let mut report = dispatch::run(Arc::new(client), writer, config, signals.stop.clone(), watch).await;
+    let read: ReadImage = Arc::new(move |path, sha256| intake::image_for_upload(&files, path, sha256));
+    let images = UploadedImages::new(Arc::clone(&client), writer.clone(), read, Wall::System);
+    let mut report = dispatch::run(client, images, writer, config, signals.stop.clone(), watch).await;
     background.end().await;
     let mut store = match blocking(move || thread.join()).await {
         Ok(store) => store,
