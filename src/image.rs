@@ -235,6 +235,15 @@ pub struct FileStamp {
     pub inode: u64,
 }
 
+/// The whole of an image that can be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFile {
+    /// Its content, at most [`MOST_BYTES`].
+    pub bytes: Vec<u8>,
+    /// What kind of image it is.
+    pub kind: ImageKind,
+}
+
 /// What is known of a local image that can be sent: enough to leave the file unread while its stamp stays the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageFacts {

@@ -26,6 +26,8 @@ pub(super) struct Service {
     pub(super) client: Arc<Client>,
     /// It is on this machine, and so are its files.
     pub(super) is_here: bool,
+    /// Where local images are uploaded.
+    pub(super) upload_url: Url,
     /// More certificates to trust, as PEM.
     pub(super) extra_roots_pem: Option<Vec<u8>>,
     sandbox: Option<Sandbox>,
@@ -46,6 +48,7 @@ impl Service {
         Ok(Service {
             client: Arc::new(Client::new(&config, authorization)?),
             is_here,
+            upload_url: config.upload_url,
             extra_roots_pem: config.extra_roots_pem,
             sandbox,
         })

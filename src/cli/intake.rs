@@ -1,9 +1,10 @@
 //! The manifest into the ledger: the one place where the two meet.
 
+use crate::image::ImageFile;
 use crate::job::{CodeFilter, Job, OnUnknown};
-use crate::ledger::{ImportRow, ImportStats, Requeue, Store};
-use crate::manifest::{self, Format, Images, Manifest, Repeat, Row, Severity, Survey};
-use crate::row::{RowKey, Submission, TaskId};
+use crate::ledger::{self, ImportRow, ImportStats, Requeue, Store};
+use crate::manifest::{self, Format, ImageFiles, Images, Manifest, Repeat, Row, Severity, Survey};
+use crate::row::{ImageHash, RowKey, Submission, TaskId};
 
 use super::failure::Failure;
 
@@ -17,9 +18,18 @@ pub(super) fn survey(job: &Job, images: &mut Images) -> Result<Survey, Failure> 
     Ok(manifest::survey(&job.manifest, images, |_| {})?)
 }
 
-/// What both readings of the manifest know of its local images.
+/// What both readings of the manifest know of its local images, with what earlier runs have left in the ledger.
 pub(super) fn images_of(job: &Job) -> Images {
-    Images::beside(&job.manifest, job.allow_outside)
+    let mut images = Images::beside(&job.manifest, job.allow_outside);
+    images.remember(ledger::remembered_images(&job.ledger));
+    images
+}
+
+/// The image of a row that is about to be sent; else what is wrong with it, and what to do.
+pub(super) fn image_for_upload(files: &ImageFiles, path: &str, sha256: ImageHash) -> Result<ImageFile, String> {
+    files
+        .read(path, sha256)
+        .map_err(|stale| format!("{stale}: {}", stale.help()))
 }
 
 /// Brings the ledger up to date with the manifest. A manifest that is as it was, and no option that moves rows, leave

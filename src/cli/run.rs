@@ -12,10 +12,12 @@ use tokio::sync::watch;
 
 use crate::clock::Wall;
 use crate::collect::CollectReport;
-use crate::dispatch::{self, DispatchConfig, Halt, RetryConfig, RunReport, Standing, TokenSource, Watch};
+use crate::dispatch::{
+    self, DispatchConfig, Halt, ReadImage, RetryConfig, RunReport, Standing, TokenSource, UploadedImages, Watch,
+};
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
-use crate::manifest::{Images, Survey};
+use crate::manifest::{ImageFiles, Images, Survey};
 use crate::results::{Columns, ResultsWriter};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
@@ -67,7 +69,9 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &survey, &mut images)?;
+    store.remember_images(images.learned())?;
     news::tell_of_the_past(&console, &recovered, &imported, &selection);
+    let files = images.files();
     drop((survey, images));
 
     let console_of_signals = console.clone();
@@ -77,7 +81,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
         report,
         collected,
         refused,
-    } = send(store, &job, &console, authorization, &signals).await?;
+    } = send(store, &job, &console, authorization, files, &signals).await?;
     let path = job.results.clone();
     let written = blocking({
         let ledger = job.ledger.clone();
@@ -203,6 +207,7 @@ async fn send(
     job: &Job,
     console: &Console,
     authorization: HeaderValue,
+    files: ImageFiles,
     signals: &Signals,
 ) -> Result<Sent, Failure> {
     let reader = Reader::open(&job.ledger)?;
@@ -215,14 +220,7 @@ async fn send(
     news::warn_of_another_place(console, job, store.last_target()?);
     let folder = job.collect.folder.as_deref();
     let to_collect = match job.collect.wait {
-        true => {
-            counts.accepted
-                + if folder.is_some() {
-                    counts.succeeded + counts.saved
-                } else {
-                    0
-                }
-        }
+        true => collecting::to_collect(job, &counts, folder.is_some()),
         false => 0,
     };
     if counts.queued == 0 && to_collect == 0 {
@@ -231,6 +229,7 @@ async fn send(
         return Ok(Sent::nothing(job, store, None));
     }
     let service = Service::reach(job, authorization).await?;
+    store.keep_uploads_of(service.upload_url.as_str())?;
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
@@ -291,7 +290,10 @@ async fn send(
         collecting: collecting.as_ref().map(|(_, watched)| watched.clone()),
     };
     let background = Background::start(job, console, watched, signals.stop.clone());
-    let mut report = dispatch::run(Arc::clone(&service.client), writer, config, signals.stop.clone(), watch).await;
+    let client = Arc::clone(&service.client);
+    let read: ReadImage = Arc::new(move |path, sha256| intake::image_for_upload(&files, path, sha256));
+    let images = UploadedImages::new(Arc::clone(&client), writer.clone(), read, Wall::System);
+    let mut report = dispatch::run(client, images, writer, config, signals.stop.clone(), watch).await;
     vigil.end().await;
     // What has been accepted is paid for: it is waited for whatever ended the sending.
     feeding.send_replace(false);

@@ -1,5 +1,7 @@
 //! One attempt: commit the intent, send, commit the ending. In this order and no other.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use crate::clock::{UnixMillis, Wall};
@@ -13,6 +15,8 @@ use crate::row::{CallbackToken, TaskId};
 pub(super) struct Attempt {
     pub row: QueuedRow,
     pub setbacks: u32,
+    /// Where the row's local image was uploaded; `None` if its image is on the web.
+    pub uploaded: Option<Arc<str>>,
     pub intent: Intent,
     pub callback_url: Option<url::Url>,
     pub rules: Rules,
@@ -58,6 +62,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
     let Attempt {
         row,
         setbacks,
+        uploaded,
         intent,
         callback_url,
         rules,
@@ -66,9 +71,11 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
     } = attempt;
     let cost = intent.cost;
     let secret = intent.token;
-    let request_of = |row, number: AttemptId| {
+    let request_of = |number: AttemptId| {
         let attempt = number.0;
-        CreateTask::new(row, callback_url.as_ref(), CallbackToken { attempt, secret })
+        let image_url = uploaded.as_deref().unwrap_or(&row.submission.image_url);
+        let token = CallbackToken { attempt, secret };
+        CreateTask::new(&row.submission, image_url, callback_url.as_ref(), token)
     };
     let ended = |row, answered, ending| Ended {
         row,
@@ -82,7 +89,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
 
     #[cfg(test)]
     if rules.planted == Some(crate::dispatch::config::PlantedBug::SendBeforeIntent) {
-        let request = request_of(&row.submission, AttemptId(0));
+        let request = request_of(AttemptId(0));
         let (begun, answer) = tokio::join!(ledger.begin(intent), api.create_task(request));
         let answered = Instant::now();
         let ending = match begun {
@@ -100,7 +107,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
         Ok(None) => return ended(row, Instant::now(), Ok(None)),
         Err(error) => return ended(row, Instant::now(), Err(LostStep { error, task_id: None })),
     };
-    let answer = api.create_task(request_of(&row.submission, number)).await;
+    let answer = api.create_task(request_of(number)).await;
     let answered = Instant::now();
     let ending = finish(ledger, &row, rules, number, meaning_of(api, &answer)).await;
     ended(row, answered, ending.map(Some))

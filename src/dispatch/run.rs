@@ -1,5 +1,7 @@
 //! The loop of a run: one owner of all that decides when the next request leaves.
 
+mod images;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,7 @@ use crate::dispatch::config::DispatchConfig;
 use crate::dispatch::config::PlantedBug;
 use crate::dispatch::gate::{Change, Gate, GateConfig, Passage, WINDOWS_AFTER_429};
 use crate::dispatch::halt::Halt;
+use crate::dispatch::images::{ImageHost, Prepared};
 use crate::dispatch::limiter::{Limiter, Wait};
 use crate::dispatch::retry::RetrySchedule;
 use crate::dispatch::watch::{Notice, Standing, Watch};
@@ -23,6 +26,8 @@ use crate::kie::{Api, Effect, Outcome};
 use crate::ledger::{AttemptResult, Intent, LastAttempt, Ledger, LedgerError, QueuedRow};
 use crate::price::tidy;
 use crate::rate::Rate;
+
+use images::{Choice, LOOK_AHEAD, Place};
 
 /// How a run ended.
 #[derive(Debug, Clone)]
@@ -39,14 +44,16 @@ pub struct RunReport {
 
 /// Sends every queued row, until none is left, `stop` turns true, the time is up, or the run halts. Requests in flight
 /// are always waited for: when this returns, every attempt that began has its ending recorded, or the ledger failed.
-pub async fn run<A: Api, L: Ledger>(
+/// Uploads of `images` are not: they cost nothing, and the next run repeats them.
+pub async fn run<A: Api, L: Ledger, I: ImageHost>(
     api: Arc<A>,
+    images: I,
     ledger: L,
     config: DispatchConfig,
     stop: Receiver<bool>,
     watch: Watch,
 ) -> RunReport {
-    let mut run = Run::new(api, ledger, config, watch);
+    let mut run = Run::new(api, images, ledger, config, watch);
     run.drive(stop).await;
     RunReport {
         standing: run.standing,
@@ -104,8 +111,9 @@ fn pause_left(last: &[LastAttempt], now: UnixMillis) -> Option<Duration> {
     })
 }
 
-struct Run<A, L> {
+struct Run<A, L, I> {
     api: Arc<A>,
+    images: Prepared<I>,
     ledger: L,
     config: DispatchConfig,
     rules: Rules,
@@ -118,6 +126,8 @@ struct Run<A, L> {
     /// The number of the last row read into the queue.
     read_up_to: u32,
     read_all: bool,
+    /// Whether any row that was read has a local image.
+    has_local_images: bool,
     /// Rows that wait for another attempt, by when and by place.
     waiting: BTreeMap<(Instant, u32), WaitingRow>,
     flying: JoinSet<Ended>,
@@ -151,8 +161,8 @@ enum Next {
     Nothing,
 }
 
-impl<A: Api, L: Ledger> Run<A, L> {
-    fn new(api: Arc<A>, ledger: L, config: DispatchConfig, watch: Watch) -> Run<A, L> {
+impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
+    fn new(api: Arc<A>, images: I, ledger: L, config: DispatchConfig, watch: Watch) -> Run<A, L, I> {
         let now = config.wall.now();
         let window = match config.rate {
             Rate::Limited { window, .. } => window,
@@ -177,6 +187,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             planted: config.planted,
         };
         Run {
+            images: Prepared::new(images, config.wall),
             limiter: Limiter::new(config.rate, config.burst, &config.last_attempts, now),
             gate,
             retries: RetrySchedule::new(config.retry),
@@ -184,6 +195,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
             queue: VecDeque::with_capacity(READ_AHEAD),
             read_up_to: 0,
             read_all: false,
+            has_local_images: false,
             waiting: BTreeMap::new(),
             flying: JoinSet::new(),
             reserved: 0.0,
@@ -225,9 +237,12 @@ impl<A: Api, L: Ledger> Run<A, L> {
                 }
                 wake = None;
             }
+            // What a run that ends is still preparing is of no use to it.
+            let goes_on = wake.is_some();
             tokio::select! {
                 biased;
                 Some(ended) = self.flying.join_next(), if !self.flying.is_empty() => self.ended(ended),
+                Some(ended) = self.images.next(), if goes_on && !self.images.is_idle() => self.image_ended(ended).await,
                 changed = stop.changed(), if !self.stopped => {
                     // A sender that is gone could stop nothing any more: that counts as its word to stop.
                     self.stopped = changed.is_err() || *stop.borrow_and_update();
@@ -287,22 +302,13 @@ impl<A: Api, L: Ledger> Run<A, L> {
             Passage::Closed(until) => return self.wait_if_any_work(Some(until)).await,
             Passage::AwaitingProbe => return Next::Wait(None),
         }
-        let due = match self.waiting.first_key_value() {
-            Some(((at, number), _)) if *at <= now => Some((*at, *number)),
-            _ => None,
+        let (place, uploaded): Choice = match self.choose(now).await {
+            Ok(choice) => choice,
+            Err(next) => return next,
         };
-        if due.is_none() && !self.has_new_row().await {
-            return match self.waiting.first_key_value() {
-                Some(((at, _), _)) => Next::Wait(Some(*at)),
-                None => Next::Nothing,
-            };
-        }
-        if self.ledger_error.is_some() {
-            return Next::Wait(None);
-        }
-        let candidate = match due {
-            Some(key) => self.waiting.get(&key).map(|waiting| &waiting.row),
-            None => self.queue.front(),
+        let candidate = match place {
+            Place::Waiting(key) => self.waiting.get(&key).map(|waiting| &waiting.row),
+            Place::Queue(index) => self.queue.get(index),
         };
         let Some(candidate) = candidate else {
             return Next::Nothing;
@@ -320,9 +326,9 @@ impl<A: Api, L: Ledger> Run<A, L> {
         if self.is_planted(PlantedBug::SlotFreedAtSend) {
             self.limiter.give_back_at_send();
         }
-        let row = match due {
-            Some(key) => self.waiting.remove(&key),
-            None => self.queue.pop_front().map(|row| WaitingRow { row, setbacks: 0 }),
+        let row = match place {
+            Place::Waiting(key) => self.waiting.remove(&key),
+            Place::Queue(index) => self.queue.remove(index).map(|row| WaitingRow { row, setbacks: 0 }),
         };
         let Some(WaitingRow { row, setbacks }) = row else {
             return Next::Nothing;
@@ -336,6 +342,7 @@ impl<A: Api, L: Ledger> Run<A, L> {
         let attempt = Attempt {
             row,
             setbacks,
+            uploaded,
             intent,
             callback_url: self.config.callback_url.clone(),
             rules: self.rules,
@@ -345,9 +352,9 @@ impl<A: Api, L: Ledger> Run<A, L> {
         tracing::debug!(row = attempt.row.number, probe = attempt.probe, "sending");
         self.standing.requests += 1;
         self.standing.in_flight += 1;
-        match due {
-            Some(_) => self.standing.retries += 1,
-            None => self.standing.started += 1,
+        match place {
+            Place::Waiting(_) => self.standing.retries += 1,
+            Place::Queue(_) => self.standing.started += 1,
         }
         self.reserved += cost.unwrap_or(0.0);
         let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
@@ -371,13 +378,15 @@ impl<A: Api, L: Ledger> Run<A, L> {
         if self.config.limit.is_some_and(|limit| self.standing.started >= limit) || self.waiting.len() >= MOST_WAITING {
             return false;
         }
-        if self.queue.is_empty() && !self.read_all {
+        let few = if self.has_local_images { LOOK_AHEAD } else { 1 };
+        if self.queue.len() < few && !self.read_all {
             match self.ledger.queued(self.read_up_to, READ_AHEAD).await {
                 Ok(rows) => {
                     self.read_all = rows.len() < READ_AHEAD;
                     if let Some(last) = rows.last() {
                         self.read_up_to = last.number;
                     }
+                    self.has_local_images |= rows.iter().any(|row| row.submission.image_sha256.is_some());
                     self.queue.extend(rows);
                 }
                 Err(error) => {
@@ -554,11 +563,16 @@ impl<A: Api, L: Ledger> Run<A, L> {
             self.equal_rejections = None;
             return;
         };
+        self.count_rejection(&outcome.code, &outcome.message);
+    }
+
+    /// A row was rejected, by the API or before it was sent: too many for the same reason halt the run.
+    fn count_rejection(&mut self, code: &str, message: &str) {
         let count = match self.equal_rejections.take() {
-            Some((code, message, count)) if code == outcome.code && message == outcome.message => count + 1,
+            Some((last_code, last_message, count)) if last_code == code && last_message == message => count + 1,
             _ => 1,
         };
-        let (code, message) = (outcome.code.clone(), outcome.message.clone());
+        let (code, message) = (code.to_owned(), message.to_owned());
         if count >= EQUAL_REJECTIONS && !self.config.keep_going {
             self.halt(Halt::EqualRejections {
                 count,

@@ -101,7 +101,7 @@ async fn play(plan: &Plan) -> Story {
         start: Instant::now(),
     };
     let disk = Disk::new(plan.rows, rng.u64(..), wall);
-    let world = Arc::new(World::new(disk.clone(), rng.u64(..), Instant::now()));
+    let world = Arc::new(World::new(disk.clone(), rng.u64(..), Instant::now(), wall));
     let mut crashes_left = plan.crashes;
     let mut budget = plan.budget;
     let mut finished = false;
@@ -156,7 +156,15 @@ async fn play(plan: &Plan) -> Story {
             stop.send(true).ok();
             std::future::pending().await
         };
-        let dispatch = run(Arc::clone(&world), disk.clone(), config, stopped, Watch::nobody());
+        let images = World::clone(&world);
+        let dispatch = run(
+            Arc::clone(&world),
+            images,
+            disk.clone(),
+            config,
+            stopped,
+            Watch::nobody(),
+        );
         let dispatch = async {
             tokio::select! {
                 biased;

@@ -5,20 +5,27 @@ use url::Url;
 
 use crate::row::{CallbackToken, ClipLength, MODEL, Resolution, Submission};
 
-/// One createTask request: a submission and where its callback shall go.
+/// One createTask request: a submission, where its image is, and where its callback shall go.
 #[derive(Debug, Clone)]
 pub struct CreateTask<'a> {
-    /// What to generate.
+    /// What to generate. Its own `image_url` is not sent: it may be a path on this computer.
     pub submission: &'a Submission<'a>,
+    /// Where the API can fetch the image.
+    pub image_url: &'a str,
     /// The request's `callBackUrl`; `None` asks for no callback.
     pub callback_url: Option<String>,
 }
 
 impl<'a> CreateTask<'a> {
-    /// The request for `submission`. Its callback URL is the row's own, else the job's, with the attempt's token as its last
+    /// The request for `submission`, with its image at `image_url`. Its callback URL is the row's own, else the job's, with the attempt's token as its last
     /// query parameter: a callback then names the row it speaks of, and so does the API's record of the task, which
     /// repeats the URL. A row's own URL that cannot be read is sent as it stands.
-    pub fn new(submission: &'a Submission<'a>, job_callback: Option<&Url>, token: CallbackToken) -> CreateTask<'a> {
+    pub fn new(
+        submission: &'a Submission<'a>,
+        image_url: &'a str,
+        job_callback: Option<&Url>,
+        token: CallbackToken,
+    ) -> CreateTask<'a> {
         let with_token = |url: Url| String::from(token.added_to(url));
         let callback_url = match submission.callback_url.as_deref() {
             Some(own) => Some(Url::parse(own).map_or_else(|_| own.to_owned(), with_token)),
@@ -26,6 +33,7 @@ impl<'a> CreateTask<'a> {
         };
         CreateTask {
             submission,
+            image_url,
             callback_url,
         }
     }
@@ -53,7 +61,7 @@ impl<'a> CreateTask<'a> {
             callback_url: self.callback_url.as_deref(),
             input: Input {
                 prompt: &self.submission.prompt,
-                image_url: &self.submission.image_url,
+                image_url: self.image_url,
                 duration: self.submission.length,
                 resolution: self.submission.resolution,
                 nsfw_checker: self.submission.nsfw_checker,
@@ -89,11 +97,23 @@ mod tests {
 
     #[test]
     fn the_body_is_spelled_as_the_api_wants_it() {
-        let body = CreateTask::new(&submission(), None, token()).to_json();
+        let submission = submission();
+        let body = CreateTask::new(&submission, &submission.image_url, None, token()).to_json();
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"model":"hailuo/2-3-image-to-video-standard","input":{"prompt":"A \"paper\" boat","image_url":"https://img.example.org/boat.png","duration":"6","resolution":"768P"}}"#
         );
+    }
+
+    #[test]
+    fn a_path_on_this_computer_is_not_sent() {
+        let local = Submission {
+            image_url: "images/boat.png".into(),
+            ..submission()
+        };
+        let body = CreateTask::new(&local, "https://files.example.org/1.png", None, token()).to_json();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["input"]["image_url"], "https://files.example.org/1.png");
     }
 
     #[test]
@@ -104,7 +124,7 @@ mod tests {
                 callback_url: own.map(Into::into),
                 ..submission()
             };
-            CreateTask::new(&submission, job, token()).callback_url
+            CreateTask::new(&submission, &submission.image_url, job, token()).callback_url
         };
         let token = token();
         for (own, job, expected) in [

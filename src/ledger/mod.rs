@@ -9,6 +9,7 @@ mod collecting;
 #[cfg(test)]
 pub(crate) mod direct;
 mod error;
+mod images;
 mod import;
 mod lock;
 mod read;
@@ -27,6 +28,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use error::LedgerError;
+pub use images::remembered_images;
 pub use import::{Changed, Import, ImportRow, ImportStats, Requeue};
 pub use lock::Owner;
 pub use read::{Account, AttemptRow, Bearer, Money, Reader, StandingApart, StoredRow, Totals};
@@ -55,8 +57,9 @@ pub trait Ledger: Clone + Send + Sync + 'static {
     /// Commits what became of an attempt. If that fails, a task id in `ending` goes to the reserve file.
     fn finish(&self, ending: Ending) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Commits that a queued row is not sent, because its image cannot be used.
-    fn refuse(&self, refusal: Refusal) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    /// Commits that a queued row is not sent, because its image cannot be used. `false`: it has left the queue, as a
+    /// callback showed that an earlier request of it was taken.
+    fn refuse(&self, refusal: Refusal) -> impl Future<Output = Result<bool, LedgerError>> + Send;
 }
 
 /// How long after its acceptance a task is first looked at.

@@ -145,7 +145,7 @@ pub struct Totals {
 
 /// A connection of its own that changes no record.
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: std::path::PathBuf,
 }
 
@@ -518,7 +518,7 @@ impl Reader {
         Ok(())
     }
 
-    fn failed(&self, source: rusqlite::Error) -> LedgerError {
+    pub(super) fn failed(&self, source: rusqlite::Error) -> LedgerError {
         LedgerError::sqlite(&self.path, "read", source)
     }
 }

@@ -161,10 +161,16 @@ impl Ledger for Writer {
         self.ask(|reply| Step::Finish { ending, reply }).await
     }
 
-    async fn refuse(&self, refusal: Refusal) -> Result<(), LedgerError> {
+    async fn refuse(&self, refusal: Refusal) -> Result<bool, LedgerError> {
         let row_id = refusal.row_id;
-        let changed = self.write(move |connection| refuse_row(connection, &refusal)).await?;
-        expect_row(row_id, changed)
+        let refused = move |connection: &Connection| {
+            let changed = refuse_row(connection, &refusal)?;
+            Ok((changed, changed == 0 && has_task(connection, row_id)?))
+        };
+        match self.write(refused).await? {
+            (0, true) => Ok(false),
+            (changed, _) => expect_row(row_id, changed).map(|()| true),
+        }
     }
 }
 
@@ -424,8 +430,8 @@ fn begin_row(transaction: &Transaction<'_>, intent: &Intent) -> rusqlite::Result
 }
 
 /// Whether a callback has shown that an earlier request of the row was taken after all.
-fn has_task(transaction: &Transaction<'_>, row_id: i64) -> rusqlite::Result<bool> {
-    transaction
+fn has_task(connection: &Connection, row_id: i64) -> rusqlite::Result<bool> {
+    connection
         .prepare_cached("SELECT task_id IS NOT NULL AND state <> 'sending' FROM rows WHERE row_id = ?1")?
         .query_row([row_id], |row| row.get(0))
 }

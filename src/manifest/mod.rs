@@ -34,7 +34,7 @@ pub use error::ManifestError;
 pub use fingerprint::Fingerprint;
 pub use format::Format;
 pub use headers::Field;
-pub use images::Images;
+pub use images::{ImageFiles, Images, StaleImage};
 pub use problem::{Problem, Rule, Severity};
 pub use reader::Manifest;
 pub use repeats::{Repeat, Repeats};

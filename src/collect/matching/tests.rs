@@ -14,7 +14,6 @@ fn submission(prompt: &str) -> Submission<'static> {
     Submission {
         prompt: prompt.to_owned().into(),
         image_url: "https://img.example.org/a.png".into(),
-        image_sha256: None,
         length: ClipLength::Six,
         resolution: Resolution::P768,
         nsfw_checker: None,

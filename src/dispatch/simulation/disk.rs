@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::clock::{UnixMillis, Wall};
 use crate::ledger::state::{Event, next};
 use crate::ledger::{AttemptId, AttemptResult, Ending, Intent, LastAttempt, Ledger, LedgerError, QueuedRow, Refusal};
-use crate::row::{ClipLength, Resolution, RowState, Submission, TaskId, Token};
+use crate::row::{ClipLength, ImageHash, Resolution, RowState, Submission, TaskId, Token};
 
 #[derive(Clone)]
 pub(super) struct Disk(Arc<Mutex<Inner>>);
@@ -168,6 +168,14 @@ impl Disk {
     }
 }
 
+/// Where the image of rows is that have no local one.
+pub(super) const WEB_IMAGE: &str = "https://img.example.org/a.png";
+
+/// Which local image a row has: every other row has one, and some share it.
+fn image_of(row: usize) -> Option<u8> {
+    (row % 2 == 1).then(|| u8::try_from(row / 5).unwrap())
+}
+
 /// The prompt of a row is its number.
 pub(super) fn row_of(submission: &Submission<'_>) -> usize {
     submission.prompt.parse().unwrap()
@@ -188,8 +196,11 @@ impl Ledger for Disk {
             number: u32::try_from(index).unwrap() + 1,
             submission: Submission {
                 prompt: index.to_string().into(),
-                image_url: "https://img.example.org/a.png".into(),
-                image_sha256: None,
+                image_url: match image_of(index) {
+                    Some(image) => format!("images/{image}.png").into(),
+                    None => WEB_IMAGE.into(),
+                },
+                image_sha256: image_of(index).map(|image| ImageHash([image; 32])),
                 length: ClipLength::Six,
                 resolution: Resolution::P768,
                 nsfw_checker: None,
@@ -258,11 +269,11 @@ impl Ledger for Disk {
         committed
     }
 
-    async fn refuse(&self, refusal: Refusal) -> Result<(), LedgerError> {
+    async fn refuse(&self, refusal: Refusal) -> Result<bool, LedgerError> {
         let row = usize::try_from(refusal.row_id).unwrap();
         self.commit(|inner| {
             inner.rows[row].state = next(inner.rows[row].state, Event::ImageRefused)?;
-            Ok(())
+            Ok(true)
         })
         .await
     }

@@ -8,10 +8,12 @@ use fastrand::Rng;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::dispatch::simulation::disk::{Disk, row_of};
+use crate::clock::{UnixMillis, Wall};
+use crate::dispatch::simulation::disk::{Disk, WEB_IMAGE, row_of};
 use crate::dispatch::simulation::{MAX_ATTEMPTS, Story};
-use crate::kie::{Answer, Api, CreateTask, Discreet, Lost, Reply};
-use crate::row::RowState;
+use crate::dispatch::{Address, ImageHost, ImageTrouble, LIFE, LocalImage};
+use crate::kie::{Answer, Api, CreateTask, Discreet, Lost, Remedy, Reply};
+use crate::row::{ImageHash, RowState};
 
 /// The client's time-out; shorter than in life, so that hangs are cheap.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -35,6 +37,7 @@ pub(super) struct World {
     inner: Arc<Mutex<Inner>>,
     disk: Disk,
     start: Instant,
+    wall: Wall,
 }
 
 struct Inner {
@@ -61,6 +64,8 @@ struct Inner {
     silences: Vec<(Instant, Instant)>,
     /// Rows begun in this run.
     begun: BTreeSet<usize>,
+    /// The addresses of local images that the client was told: whose, and since when the image is there.
+    uploads: BTreeMap<String, (ImageHash, UnixMillis)>,
     next_task: u32,
     violations: Vec<String>,
     events: Vec<String>,
@@ -96,7 +101,7 @@ enum Fate {
 }
 
 impl World {
-    pub(super) fn new(disk: Disk, seed: u64, start: Instant) -> World {
+    pub(super) fn new(disk: Disk, seed: u64, start: Instant, wall: Wall) -> World {
         let mut rng = Rng::with_seed(seed);
         let faults = [0, 5, 20, 60][rng.usize(..4)];
         let sick = (rng.u8(..4) == 0).then(|| rng.usize(1..8));
@@ -115,12 +120,14 @@ impl World {
                 refused_at: None,
                 silences: Vec::new(),
                 begun: BTreeSet::new(),
+                uploads: BTreeMap::new(),
                 next_task: 0,
                 violations: Vec::new(),
                 events: Vec::new(),
             })),
             disk,
             start,
+            wall,
         }
     }
 
@@ -313,6 +320,7 @@ impl Api for World {
             self.violation(format!("row {row} was sent before its intent was durable"));
         }
         self.check_that_it_may_leave(row);
+        self.check_the_image(row, &request);
         let fate = self.draw_fate(row);
         let (connect, there, back) = {
             let mut inner = self.lock();
@@ -362,6 +370,69 @@ impl Api for World {
                     reason: "no answer".into(),
                 }
             }
+        }
+    }
+}
+
+impl ImageHost for World {
+    async fn address_of(&self, image: &LocalImage) -> Result<Address, ImageTrouble> {
+        let (delay, fails, kind) = {
+            let mut inner = self.lock();
+            let delay = if inner.rng.u8(..10) == 0 {
+                inner.rng.u64(0..20_000)
+            } else {
+                inner.rng.u64(0..800)
+            };
+            (delay, inner.rng.u8(..100) < inner.faults, inner.rng.u8(..30))
+        };
+        sleep(Duration::from_millis(delay)).await;
+        let (code, message) = ("503".to_owned(), "upload trouble".to_owned());
+        if fails {
+            self.tell(format!("{} is not uploaded ({kind})", image.path));
+            return Err(match kind {
+                0 => ImageTrouble::File("the image is no longer there".into()),
+                1 => ImageTrouble::Refused { code, message },
+                2 => ImageTrouble::Barred {
+                    code,
+                    message,
+                    remedy: Remedy::Key,
+                },
+                _ => ImageTrouble::Again {
+                    code,
+                    message,
+                    retry_after: (kind < 6).then_some(Duration::from_secs(u64::from(kind))),
+                },
+            });
+        }
+        let mut inner = self.lock();
+        // Sometimes an upload of an earlier run, which a pause may outlive.
+        let age = if inner.rng.u8(..3) == 0 {
+            LIFE.as_millis() - u128::from(inner.rng.u64(1..60_000))
+        } else {
+            0
+        };
+        let uploaded_at = UnixMillis(self.wall.now().0 - i64::try_from(age).unwrap());
+        let url = format!("https://files.example.org/{}/{}", inner.uploads.len(), image.path);
+        inner.uploads.insert(url.clone(), (image.sha256, uploaded_at));
+        Ok(Address {
+            url: url.into(),
+            uploaded_at,
+        })
+    }
+}
+
+impl World {
+    /// The API can fetch the image, and it is the row's.
+    fn check_the_image(&self, row: usize, request: &CreateTask<'_>) {
+        let found = self.lock().uploads.get(request.image_url).copied();
+        let age = |at| Duration::from_millis(self.wall.now().millis_since(at));
+        let wrong = match (request.submission.image_sha256, found) {
+            (None, _) => request.image_url != WEB_IMAGE,
+            (Some(sha256), Some((uploaded, at))) => sha256 != uploaded || age(at) > LIFE + SLACK,
+            (Some(_), None) => true,
+        };
+        if wrong {
+            self.violation(format!("row {row} was sent with the image {}", request.image_url));
         }
     }
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::clock::{UnixMillis, Wall};
 use crate::ledger::{
     AttemptId, AttemptResult, Decision, Ending, ImportRow, ImportStats, Intent, Ledger, LedgerError, Reader, Realm,
-    Requeue, Settled, Store, Writer, lock,
+    Refusal, Requeue, Settled, Store, Writer, lock,
 };
 use crate::row::{ClipLength, Resolution, RowKey, RowState, Submission, TaskId, Token};
 
@@ -504,6 +504,38 @@ async fn a_step_that_the_ledger_does_not_expect_stops_it() {
     ));
     drop(writer);
     thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_row_whose_image_cannot_be_used_is_rejected_unless_it_was_taken_meanwhile() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let refusal = |row_id| Refusal {
+        row_id,
+        code: "image".into(),
+        message: "the image is no longer there".into(),
+    };
+    let (writer, thread) = batch.writer();
+    let rows = writer.queued(0, 9).await.unwrap();
+    assert!(writer.refuse(refusal(rows[0].row_id)).await.unwrap());
+    let elsewhere = rusqlite::Connection::open(&batch.path).unwrap();
+    elsewhere
+        .execute(
+            "UPDATE rows SET state = 'accepted', task_id = 't9' WHERE row_id = ?1",
+            [rows[1].row_id],
+        )
+        .unwrap();
+    drop(elsewhere);
+    assert!(!writer.refuse(refusal(rows[1].row_id)).await.unwrap());
+    assert!(writer.begin(intent(rows[0].row_id)).await.is_err(), "it is not sent");
+    drop(writer);
+    thread.join().unwrap();
+    assert_eq!(batch.states(), [RowState::Rejected, RowState::Accepted]);
+    let retry = Requeue {
+        retry_rejected: Some(vec!["image".into()]),
+        ..Requeue::default()
+    };
+    assert_eq!(batch.import_with(&[A, B], retry).requeued, 1);
 }
 
 #[tokio::test]

@@ -47,10 +47,7 @@ pub(super) fn stamp_of(path: &Path) -> Option<FileStamp> {
 
 /// Where `path` really is. With a `folder`, which has no links in it, it must not be elsewhere.
 pub(super) fn locate(path: &Path, folder: Option<&PathBuf>) -> Result<PathBuf, Trouble> {
-    let real = fs::canonicalize(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Trouble::Missing,
-        _ => unreadable(&error),
-    })?;
+    let real = fs::canonicalize(path).map_err(|error| not_found(&error))?;
     match folder {
         Some(folder) if !real.starts_with(folder) => Err(Trouble::Outside),
         _ => Ok(real),
@@ -66,18 +63,7 @@ pub(super) fn stays_inside(folder: &Path, path: &Path) -> bool {
 /// Looks at the file, and hashes it if it can be sent. `known` is taken instead if it is of the same file in the same
 /// state. `buffer` is there to be used again.
 pub(super) fn read(path: &Path, known: Option<ImageFacts>, buffer: &mut Vec<u8>) -> Result<Found, Trouble> {
-    // Asked before opening: to open a device is to do something with it.
-    refuse_special(fs::metadata(path).map_err(|error| unreadable(&error))?.file_type())?;
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    let mut file = OpenOptions::new()
-        .read(true)
-        // And what took its place since then must not make us wait for a writer.
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(|error| unreadable(&error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
-    refuse_special(metadata.file_type())?;
-    let stamp = stamp(&metadata);
+    let (mut file, stamp) = open(path)?;
     if let Some(facts) = known.filter(|known| known.stamp == stamp)
         && facts.look().is_sendable()
     {
@@ -103,6 +89,22 @@ pub(super) fn read(path: &Path, known: Option<ImageFacts>, buffer: &mut Vec<u8>)
         },
         is_lasting: began_ns.saturating_sub(stamp.modified_ns.max(stamp.changed_ns)) >= SETTLED_NS,
     })
+}
+
+/// Opens a regular file, links followed, and nothing else.
+pub(super) fn open(path: &Path) -> Result<(File, FileStamp), Trouble> {
+    // Asked before opening: to open a device is to do something with it.
+    refuse_special(fs::metadata(path).map_err(|error| not_found(&error))?.file_type())?;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        // And what took its place since then must not make us wait for a writer.
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .map_err(|error| not_found(&error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(&error))?;
+    refuse_special(metadata.file_type())?;
+    Ok((file, stamp(&metadata)))
 }
 
 /// The hash of a file whose first piece is in `buffer`. A file that is not in the same state all the time is refused.
@@ -150,7 +152,14 @@ fn refuse_special(kind: FileType) -> Result<(), Trouble> {
     }))
 }
 
-fn unreadable(error: &io::Error) -> Trouble {
+fn not_found(error: &io::Error) -> Trouble {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => Trouble::Missing,
+        _ => unreadable(error),
+    }
+}
+
+pub(super) fn unreadable(error: &io::Error) -> Trouble {
     let text = error.to_string();
     // The number says nothing that the words do not.
     let words = text.split(" (os error").next().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Each file is read once in a process, however many rows name it and however often the manifest is read, and not at all
 //! if an earlier run left word of it ([`Images::remember`]).
 
+mod content;
 mod file;
 mod near;
 
@@ -18,6 +19,8 @@ use crate::manifest::images::near::Neighbours;
 use crate::manifest::problem::grouped;
 use crate::manifest::{Field, Problem, Rule, web_url};
 use crate::row::ImageHash;
+
+pub use content::{ImageFiles, StaleImage};
 
 /// Most memory for what is remembered of images: enough for some 80,000 of them. Those beyond it are read again each
 /// time a row names them.
@@ -81,10 +84,11 @@ impl Images {
         }
     }
 
-    /// The folder that paths begin in: absolute, and where the manifest really is if it was reached through a link. A
-    /// row's image is at `folder().join(image::path_of(image_url))`.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// The files themselves, for whoever sends the rows.
+    pub fn files(&self) -> ImageFiles {
+        ImageFiles {
+            folder: self.folder.clone(),
+        }
     }
 
     /// Takes what [`Images::learned`] gave an earlier run. A file whose stamp is still the same is not read again.

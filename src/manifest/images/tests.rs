@@ -150,9 +150,9 @@ fn the_working_directory_and_a_link_to_the_manifest_do_not_matter() {
     let link = place.path("elsewhere/link.csv");
     symlink(place.manifest(), &link).unwrap();
     let mut images = Images::beside(&link, false);
-    assert_eq!(images.folder(), fs::canonicalize(place.path("batch")).unwrap());
     let survey = survey(&link, &mut images, |_| {}).unwrap();
     assert_eq!((survey.invalid, survey.local_images.uploads), (0, 1));
+    assert!(images.files().read("a.png", sha256(&bytes)).is_ok());
 }
 
 #[test]
@@ -546,4 +546,30 @@ fn memory_is_bounded_and_nothing_is_wrong_beyond_the_bound() {
     };
     images.remember([(PathBuf::from("/a.png"), facts)]);
     assert!(images.remembered.is_empty());
+}
+
+#[test]
+fn only_the_content_that_was_seen_is_given_out() {
+    let place = Place::new();
+    let path = place.write("batch/1.png", &png(400, 400, 1));
+    let sha256 = place.of("1.png").unwrap();
+    let files = place.images().files();
+    let url = url::Url::from_file_path(&path).unwrap();
+    for text in ["1.png", "./1.png", path.to_str().unwrap(), url.as_str()] {
+        let image = files.read(text, sha256).unwrap();
+        assert_eq!((image.bytes, image.kind), (png(400, 400, 1), ImageKind::Png), "{text}");
+    }
+
+    let secret = place.write("secret.png", &png(400, 400, 2));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(files.read("1.png", sha256), Err(StaleImage::Missing));
+    assert_eq!(files.read("file://nas/1.png", sha256), Err(StaleImage::Missing));
+    symlink(&secret, &path).unwrap();
+    assert_eq!(files.read("1.png", sha256), Err(StaleImage::Changed));
+    fs::remove_file(&path).unwrap();
+    File::create(&path).unwrap().set_len(image::MOST_BYTES + 1).unwrap();
+    assert_eq!(files.read("1.png", sha256), Err(StaleImage::Changed));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(files.read("1.png", sha256), Err(StaleImage::NotAFile("a folder")));
 }
