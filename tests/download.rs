@@ -69,8 +69,11 @@ fn whole(video: &[u8], etag: &str) -> Vec<u8> {
     reply("200 OK", &[&length, &format!("ETag: {etag}")], video)
 }
 
+/// What a request is answered with.
+type Answer = Box<dyn Fn(&Seen) -> Vec<u8> + Send + Sync>;
+
 /// A host with one answer to the first request, another to the second, and so on; the last stays.
-fn host(answers: Vec<Box<dyn Fn(&Seen) -> Vec<u8> + Send + Sync>>) -> RawServer {
+fn host(answers: Vec<Answer>) -> RawServer {
     let turn = AtomicUsize::new(0);
     RawServer::start(move |seen, stream| {
         let turn = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);

@@ -1,6 +1,6 @@
 //! From an accepted task to a video on disk.
 //!
-//! [`run`] is the loop: it looks at tasks when they are due (`cadence.rs`), lets `judge.rs` say what a look means, and has
+//! [`run()`] is the loop: it looks at tasks when they are due (`cadence.rs`), lets `judge.rs` say what a look means, and has
 //! videos saved (`save.rs`): [`names`] decides what a file is called, [`fetch`] brings it here. [`receiver`] takes
 //! callbacks, each of which makes a task due. Everything it has to remember is in the ledger.
 //!

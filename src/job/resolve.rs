@@ -105,7 +105,7 @@ pub struct Job {
 pub struct Collect {
     /// A run stays until its tasks have ended.
     pub wait: bool,
-    /// Where videos are saved; `None`: nowhere, by `run`, and in [`paths::videos`](crate::job::paths::videos) by the commands that collect.
+    /// Where videos are saved; `None`: nowhere, by `run`, and in [`paths::videos`] by the commands that collect.
     pub folder: Option<PathBuf>,
     /// The pattern of their names; `None` for the usual one.
     pub name: Option<String>,

@@ -40,7 +40,7 @@ fn all_accepted() {
         rate_limited: 3,
         ..batch(&[(RowState::Accepted, 3_180)])
     };
-    insta::assert_snapshot!(summary.to_string(), @r"
+    insta::assert_snapshot!(summary.to_string(), @"
     3,180 rows
       accepted      3,180
 
@@ -52,6 +52,7 @@ fn all_accepted() {
     ledger: clips.csv.ledger
 
     help: the task ids are in the column `task_id` of `clips.results.csv`
+    help: wait for the tasks and save the videos: `hailuo-batch collect clips.csv`
     ");
 }
 
@@ -82,7 +83,7 @@ fn mixed() {
             (RowState::Invalid, 2),
         ])
     };
-    insta::assert_snapshot!(summary.to_string(), @r"
+    insta::assert_snapshot!(summary.to_string(), @r#"
     1,000 rows
       invalid           2
       accepted        877
@@ -104,7 +105,8 @@ fn mixed() {
     help: correct the 2 invalid rows in the manifest, then `hailuo-batch run clips.csv`
     help: correct the 120 rows that did not make it and run again, or try again without a change: `hailuo-batch run clips.csv --retry-rejected`
     help: the task ids are in the column `task_id` of `clips.results.csv`
-    ");
+    help: wait for the tasks and save the videos: `hailuo-batch collect clips.csv`
+    "#);
 }
 
 #[test]
@@ -113,7 +115,7 @@ fn halted_by_402() {
         "402",
         "Credits insufficient : Your current balance isn’t enough to run this request.",
     );
-    insta::assert_snapshot!(summary.to_string(), @r"
+    insta::assert_snapshot!(summary.to_string(), @"
     3,412 rows
       queued        3,200
       accepted        212
@@ -131,6 +133,7 @@ fn halted_by_402() {
 
     help: top up the account (see https://kie.ai/pricing), then run the same command: `hailuo-batch run clips.csv`
     help: the task ids are in the column `task_id` of `clips.results.csv`
+    help: wait for the tasks and save the videos: `hailuo-batch collect clips.csv`
     ");
 }
 
@@ -142,7 +145,7 @@ fn interrupted() {
         selection: vec!["--job".into(), "my jobs/nightly.toml".into()],
         ..halted("", "")
     };
-    insta::assert_snapshot!(summary.to_string(), @r"
+    insta::assert_snapshot!(summary.to_string(), @"
     3,412 rows
       queued        3,200
       accepted        212
@@ -160,6 +163,7 @@ fn interrupted() {
 
     help: go on with the queued rows: `hailuo-batch run --job 'my jobs/nightly.toml'`
     help: the task ids are in the column `task_id` of `clips.results.csv`
+    help: wait for the tasks and save the videos: `hailuo-batch collect --job 'my jobs/nightly.toml'`
     ");
 }
 
@@ -170,7 +174,7 @@ fn stopped_by_a_limit() {
         limited: Some("--limit 212".into()),
         ..halted("", "")
     };
-    insta::assert_snapshot!(summary.to_string(), @r"
+    insta::assert_snapshot!(summary.to_string(), @"
     3,412 rows
       queued        3,200
       accepted        212
@@ -187,6 +191,7 @@ fn stopped_by_a_limit() {
 
     help: go on with the queued rows: `hailuo-batch run clips.csv`
     help: the task ids are in the column `task_id` of `clips.results.csv`
+    help: wait for the tasks and save the videos: `hailuo-batch collect clips.csv`
     ");
 }
 
@@ -234,7 +239,7 @@ fn checked() {
 #[test]
 fn json_has_the_keys_of_the_contract() {
     let summary = halted("402", "no credits");
-    insta::assert_snapshot!(summary.to_json(), @r#"{"rows":3412,"invalid":0,"queued":3200,"accepted":212,"rejected":0,"unknown":0,"succeeded":0,"failed":0,"saved":0,"sandbox":false,"changed":0,"unknown_elsewhere":0,"newly_accepted":212,"requests":213,"retries":0,"rate_limited":0,"elapsed_seconds":1700.4,"spent_credits":95400.0,"consumed_credits":0.0,"ended_tasks":0,"untold_tasks":0,"unended_credits":0.0,"unknown_credits":0.0,"estimated_credits":600.0,"balance_before":null,"balance_after":null,"unexplained_credits":null,"usd_per_credit":0.005,"price_source":"kie.ai/pricing, read on 2026-11-22","estimated_seconds":null,"at_work":null,"halted":{"code":"402","message":"no credits"},"interrupted":null,"limited":null,"causes":[],"results":"clips.results.csv","ledger":"clips.csv.ledger","exit_code":3}"#);
+    insta::assert_snapshot!(summary.to_json(), @r#"{"rows":3412,"invalid":0,"queued":3200,"accepted":212,"rejected":0,"unknown":0,"succeeded":0,"failed":0,"saved":0,"sandbox":false,"changed":0,"unknown_elsewhere":0,"newly_accepted":212,"requests":213,"retries":0,"rate_limited":0,"collected":null,"first_expiry":null,"elapsed_seconds":1700.4,"spent_credits":95400.0,"consumed_credits":0.0,"ended_tasks":0,"untold_tasks":0,"unended_credits":0.0,"unknown_credits":0.0,"estimated_credits":600.0,"balance_before":null,"balance_after":null,"unexplained_credits":null,"usd_per_credit":0.005,"price_source":"kie.ai/pricing, read on 2026-11-22","estimated_seconds":null,"at_work":null,"halted":{"code":"402","message":"no credits"},"interrupted":null,"limited":null,"causes":[],"results":"clips.results.csv","ledger":"clips.csv.ledger","exit_code":3}"#);
     let json: serde_json::Value = serde_json::from_str(&summary.to_json()).unwrap();
     let states = RowState::ALL.iter().filter_map(|state| json[state.as_str()].as_u64());
     assert_eq!(states.sum::<u64>(), json["rows"].as_u64().unwrap());
@@ -260,9 +265,10 @@ fn a_trial_stays_a_trial_and_is_not_taken_for_videos() {
     };
     let text = summary.to_string();
     let (_, help) = text.split_once("\n\nhelp: ").unwrap();
-    insta::assert_snapshot!(help, @r"
+    insta::assert_snapshot!(help, @"
     correct the invalid row in the manifest, then `hailuo-batch run clips.csv --sandbox`
     help: look at `clips.results.csv`; this was a trial: without `--sandbox` and with `KIE_API_KEY` set it is the real thing
+    help: wait for the tasks and save the videos: `hailuo-batch collect clips.csv --sandbox`
     ");
 }
 
