@@ -337,8 +337,8 @@ fn a_ledger_of_a_newer_program_is_refused() {
         let connection = Connection::open(ledger).unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
     };
-    insta::assert_snapshot!(refused(newer), @r"
-    error: `FOLDER/shots.csv.ledger` has ledger format 99; this program reads up to 1
+    insta::assert_snapshot!(refused(newer), @"
+    error: `FOLDER/shots.csv.ledger` has ledger format 99; this program reads up to 2
       help: update hailuo-batch, or use the version that wrote it
     ");
 }
