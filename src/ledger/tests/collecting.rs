@@ -378,3 +378,71 @@ fn a_ledger_of_the_first_format_is_brought_up_to_date_and_nothing_in_it_is_lost(
     let fresh = Batch::new();
     assert_eq!(shape(&store.connection), shape(&fresh.store().connection));
 }
+
+/// What can happen to a request whose task exists.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Step {
+    /// Its answer is recorded, or its loss.
+    Reply,
+    /// The callback comes.
+    Callback,
+    /// Whoever collects looks at what is due.
+    Look,
+    /// The process dies, and another one opens the ledger.
+    Crash,
+}
+
+/// Looks at everything that is due, as a collector would: all of it has succeeded.
+async fn look(writer: &Writer) {
+    for open in writer.due(SOON, 9).await.unwrap().now {
+        let claim = open.claim.map(|claim| claim.attempt);
+        let seen = sighting(open.row_id, &open.task_id, claim, succeeded(7_000));
+        writer.seen(seen).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn reply_callback_look_and_crash_lead_to_the_same_end_in_whatever_order_they_come() {
+    let steps = [Step::Reply, Step::Callback, Step::Look, Step::Crash];
+    let orders = (0..256).map(|n| [n & 3, (n >> 2) & 3, (n >> 4) & 3, n >> 6].map(|index| steps[index]));
+    let permutations: Vec<_> = orders
+        .filter(|order| steps.iter().all(|step| order.contains(step)))
+        .collect();
+    assert_eq!(permutations.len(), 24);
+    for order in permutations {
+        for answer in [AttemptResult::Accepted(task("t")), AttemptResult::Unknown] {
+            let batch = Batch::new();
+            batch.import(&[A]);
+            let (mut writer, mut thread) = batch.writer();
+            let attempt = writer.begin(intent(1)).await.unwrap().unwrap();
+            let mut is_alive = true;
+            for step in order {
+                match step {
+                    // A process that died records nothing.
+                    Step::Reply if is_alive => writer.finish(ending(1, attempt, answer.clone())).await.unwrap(),
+                    Step::Reply => {}
+                    Step::Callback => {
+                        writer.announce(announcement(attempt, "t")).await.unwrap();
+                    }
+                    Step::Look => look(&writer).await,
+                    Step::Crash => {
+                        is_alive = false;
+                        drop(writer);
+                        drop(thread.join().unwrap());
+                        let mut store = batch.store();
+                        store.recover(UnixMillis(9_000)).unwrap();
+                        store.prepare_collecting(false, SOON).unwrap();
+                        (writer, thread) = store.into_writer(1).unwrap();
+                    }
+                }
+            }
+            look(&writer).await;
+            drop(writer);
+            drop(thread.join().unwrap());
+            assert_eq!(batch.states(), [RowState::Succeeded], "{order:?} {answer:?}");
+            let attempts = Reader::open(&batch.path).unwrap().attempts(1).unwrap();
+            assert_eq!((attempts.len(), attempts[0].task_id.as_deref()), (1, Some("t")));
+            assert_eq!(attempts[0].result.as_deref(), Some("accepted"), "{order:?} {answer:?}");
+        }
+    }
+}
