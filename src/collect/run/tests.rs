@@ -6,10 +6,13 @@ use std::sync::Mutex;
 use tokio::time::sleep;
 
 use super::*;
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, Wall};
+use crate::collect::STALE;
+use crate::collect::saves::{Stored, Then, Trouble};
 use crate::kie::{BalanceError, Discreet, EchoedRequest, LinkError, Look, Remedy, TaskRecord, TaskState};
 use crate::ledger::direct::Direct;
-use crate::row::{MODEL, TaskId};
+use crate::ledger::{Announced, Unsaved};
+use crate::row::{MODEL, RowState, TaskId};
 
 /// When the rows were accepted.
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -425,5 +428,3 @@ async fn ten_thousand_open_tasks_wait_in_the_ledger_and_not_in_memory() {
         "the longest due goes first"
     );
 }
-
-use crate::ledger::Announced;

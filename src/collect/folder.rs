@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::{UnixMillis, Wall};
 use crate::collect::fetch::{FetchError, Fetched, Fetcher, Wanted, acknowledge};
 use crate::collect::names::{NameParts, NameTemplate, numbered, part_of};
-use crate::collect::run::{Saver, Stored, Then, Trouble};
+use crate::collect::saves::{Saver, Stored, Then, Trouble};
 use crate::kie::{LinkError, TaskApi};
 use crate::ledger::Unsaved;
 

@@ -1,0 +1,235 @@
+//! Looking at tasks: when one is due, at the limiter's pace, and with pauses when the API wants none.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::clock::Wall;
+use crate::collect::agenda::Agenda;
+use crate::collect::judge::{Effect, Judgement, judge};
+use crate::collect::watch::{Barred, CollectConfig, Notice, Standing, Watch};
+use crate::kie::TaskApi;
+use crate::ledger::{LedgerError, OpenTask, Sighting, Tasks};
+use crate::pace::Pace;
+use crate::rate::Rate;
+use crate::row::RowState;
+
+/// Looks in flight: at ten a second, answers may take 1.6 s before the rate suffers.
+const LOOKS: usize = 16;
+
+/// Looks in a row that bring nothing before everyone waits: an API that is down is not asked ten times a second.
+const BREAKER: u32 = 5;
+
+/// The pause after that, and after an answer that asks for one, doubles from here up to the longest.
+const PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The longest `Retry-After` that is believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
+
+/// The looks of a collector.
+pub(super) struct Looks<A, L> {
+    api: Arc<A>,
+    ledger: L,
+    wall: Wall,
+    callbacks: bool,
+    pace: Option<Pace>,
+    agenda: Agenda<OpenTask>,
+    in_flight: JoinSet<Result<Looked, LedgerError>>,
+    /// Nobody is asked before this moment, and how often that has been said in a row.
+    pause: Option<(Instant, u32)>,
+    nothings: u32,
+    barred: Option<Barred>,
+}
+
+/// A look that has ended, with what it showed committed.
+pub(super) struct Looked {
+    row_id: i64,
+    number: u32,
+    was_claim: bool,
+    effect: Effect,
+    state: Option<RowState>,
+}
+
+impl<A: TaskApi, L: Tasks> Looks<A, L> {
+    pub(super) fn new(api: Arc<A>, ledger: L, config: &CollectConfig) -> Looks<A, L> {
+        let pace = match config.poll_rate {
+            Rate::Limited { requests, window } => Some(Pace::new(requests, window, NonZeroU32::MIN, None)),
+            Rate::Off => None,
+        };
+        Looks {
+            api,
+            ledger,
+            wall: config.wall,
+            callbacks: config.callbacks,
+            pace,
+            agenda: Agenda::new(config.forever),
+            in_flight: JoinSet::new(),
+            pause: None,
+            nothings: 0,
+            barred: None,
+        }
+    }
+
+    /// Why nobody is asked any more, if so.
+    pub(super) fn barred(&self) -> Option<&Barred> {
+        self.barred.as_ref()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Something has changed in the ledger.
+    pub(super) fn ask_again(&mut self) {
+        self.agenda.ask_again();
+    }
+
+    /// Gives up what is in flight: a look costs nothing, and is made again.
+    pub(super) async fn give_up(&mut self) {
+        self.in_flight.shutdown().await;
+    }
+
+    /// Starts what is due and allowed. Returns when to come back without an event; `None`: nothing is planned that is
+    /// worth waiting for.
+    pub(super) async fn start(&mut self, standing: &mut Standing) -> Result<Option<Instant>, LedgerError> {
+        if self.barred.is_some() {
+            return Ok(None);
+        }
+        while self.in_flight.len() < LOOKS {
+            let ledger = &self.ledger;
+            if !self.agenda.fill(self.wall, |now, most| ledger.due(now, most)).await? {
+                return Ok(self.agenda.come_back_at(self.wall));
+            }
+            if let Some((until, _)) = self.pause {
+                if until > Instant::now() {
+                    return Ok(Some(until));
+                }
+                // After a pause one look goes alone: its answer says whether the rest may follow.
+                if !self.in_flight.is_empty() {
+                    return Ok(None);
+                }
+            }
+            standing.pause = None;
+            if let Some(Err(at)) = self.pace.as_mut().map(Pace::take) {
+                return Ok(Some(at));
+            }
+            if let Some(task) = self.agenda.take() {
+                standing.looks += 1;
+                let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
+                let (wall, callbacks) = (self.wall, self.callbacks);
+                self.in_flight
+                    .spawn(async move { look_at(&*api, &ledger, task, wall, callbacks).await });
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next look that ends; `None` if none is in flight.
+    pub(super) async fn join_next(&mut self) -> Option<Result<Result<Looked, LedgerError>, JoinError>> {
+        self.in_flight.join_next().await
+    }
+
+    /// Takes note of a look. True if its task has a video now.
+    pub(super) fn ended(&mut self, looked: Looked, standing: &mut Standing, watch: &Watch) -> bool {
+        self.agenda.done(looked.row_id);
+        let row = looked.number;
+        match looked.state {
+            Some(RowState::Succeeded) => {
+                tracing::info!(row, "succeeded");
+                standing.succeeded += 1;
+            }
+            Some(RowState::Failed) => {
+                tracing::info!(row, "failed");
+                standing.failed += 1;
+            }
+            _ => {}
+        }
+        if looked.was_claim && looked.state.is_some() {
+            standing.settled += 1;
+            (watch.notice)(Notice::Settled { row });
+        }
+        self.hear(row, looked.effect, standing, watch);
+        looked.state == Some(RowState::Succeeded)
+    }
+
+    /// What a look means for the looks after it.
+    fn hear(&mut self, row: u32, effect: Effect, standing: &mut Standing, watch: &Watch) {
+        match effect {
+            Effect::Fine => {
+                self.nothings = 0;
+                // An answer that was on its way when the pause began does not end it.
+                self.pause = self.pause.filter(|(until, _)| *until > Instant::now());
+            }
+            Effect::Trouble { code, message } => {
+                tracing::info!(row, code, message, "the look brought nothing");
+                self.nothings += 1;
+                if self.nothings >= BREAKER || self.pause.is_some() {
+                    self.pause_for(None, format!("{code}: {message}"), standing, watch);
+                }
+            }
+            Effect::Busy {
+                code,
+                message,
+                retry_after,
+            } => self.pause_for(retry_after, format!("{code}: {message}"), standing, watch),
+            Effect::Barred { code, message, remedy } => {
+                let barred = Barred { code, message, remedy };
+                if self.barred.is_none() {
+                    (watch.notice)(Notice::Barred(barred.clone()));
+                }
+                self.barred = Some(barred);
+            }
+        }
+    }
+
+    fn pause_for(&mut self, asked: Option<Duration>, reason: String, standing: &mut Standing, watch: &Watch) {
+        let now = Instant::now();
+        let round = match self.pause {
+            // Others were on their way when the pause began.
+            Some((until, _)) if until > now => return,
+            Some((_, round)) => round + 1,
+            None => 0,
+        };
+        let own = PAUSE.saturating_mul(2_u32.saturating_pow(round)).min(LONGEST_PAUSE);
+        let wait = own.max(asked.unwrap_or_default().min(LONGEST_RETRY_AFTER));
+        self.pause = Some((now + wait, round));
+        standing.pause = Some((reason.clone(), now + wait));
+        (watch.notice)(Notice::Paused { reason, wait });
+    }
+}
+
+async fn look_at<A: TaskApi, L: Tasks>(
+    api: &A,
+    ledger: &L,
+    task: OpenTask,
+    wall: Wall,
+    callbacks: bool,
+) -> Result<Looked, LedgerError> {
+    let look = api.look(&task.task_id).await;
+    let at = wall.now();
+    let Judgement { seen, effect } = judge(&task, look, at, callbacks);
+    let state = match seen {
+        Some(seen) => {
+            let sighting = Sighting {
+                row_id: task.row_id,
+                task_id: task.task_id,
+                claim: task.claim.map(|claim| claim.attempt),
+                at,
+                seen,
+            };
+            ledger.seen(sighting).await?
+        }
+        None => None,
+    };
+    Ok(Looked {
+        row_id: task.row_id,
+        number: task.number,
+        was_claim: task.claim.is_some(),
+        effect,
+        state,
+    })
+}
