@@ -156,12 +156,14 @@ fn next_due(connection: &Connection, sql: &str, now: UnixMillis) -> rusqlite::Re
         .optional()
 }
 
-/// The last task that a callback named for a request of this row.
+/// The last task that a callback named for a request of this row, as its content is now.
 fn announced(connection: &Connection, row_id: i64) -> rusqlite::Result<Option<(TaskId, Claim, i64)>> {
     let found = connection
         .prepare_cached(
             "SELECT attempt_id, token, announced, began_at FROM attempts
-             WHERE row_id = ?1 AND announced IS NOT NULL ORDER BY attempt_id DESC LIMIT 1",
+             WHERE row_id = ?1 AND announced IS NOT NULL
+                   AND attempt_id > (SELECT edited_after FROM rows WHERE row_id = ?1)
+             ORDER BY attempt_id DESC LIMIT 1",
         )?
         .query_row([row_id], |row| {
             let claim = Claim {
@@ -187,39 +189,32 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
     } = announcement;
     let found = connection
         .prepare_cached(
-            "SELECT a.token, r.row_id, r.state, r.task_id, r.due_at, a.announced,
-                    (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
+            "SELECT a.token, a.announced, a.task_id, r.row_id, r.state, r.task_id, r.due_at,
+                    a.attempt_id <= r.edited_after, (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
              FROM attempts a JOIN rows r USING (row_id) WHERE a.attempt_id = ?1",
         )?
-        .query_row([attempt.0], |row| {
-            Ok((
-                Token(row.get(0)?),
-                row.get::<_, i64>(1)?,
-                state_of(row, 2)?,
-                row.get::<_, Option<String>>(3)?,
-                row.get::<_, Option<i64>>(4)?,
-                row.get::<_, Option<String>>(5)?,
-                row.get::<_, Option<u32>>(6)?,
-            ))
-        })
+        .query_row([attempt.0], addressed)
         .optional()?;
-    let Some((secret, row_id, state, own, due_at, before, number)) = found else {
+    let Some(addressed) = found.filter(|addressed| addressed.token.is(token)) else {
         return Ok(Announced::NoSuchRequest);
     };
-    if !secret.is(token) {
-        return Ok(Announced::NoSuchRequest);
-    }
-    let is_own = own.as_deref() == Some(task_id.as_str());
-    if is_own && state != RowState::Accepted {
+    let Addressed {
+        row_id, number, due_at, ..
+    } = addressed;
+    let task = Some(task_id.as_str());
+    let is_own = addressed.row_task.as_deref() == task;
+    // A task that the row had before it was queued again is no news either.
+    if (is_own && addressed.state != RowState::Accepted) || (!is_own && addressed.attempts_task.as_deref() == task) {
         return Ok(Announced::Known);
     }
     // A flood of the same callback writes once.
-    if !is_own && before.as_deref() != Some(task_id.as_str()) {
+    if !is_own && addressed.announced.as_deref() != task {
         connection
             .prepare_cached("UPDATE attempts SET announced = ?2 WHERE attempt_id = ?1")?
             .execute(params![attempt.0, task_id.as_str()])?;
     }
-    if own.is_some() && !is_own {
+    // Made of what the row was before it was edited: its video would be another's.
+    if !is_own && (addressed.row_task.is_some() || addressed.is_outdated) {
         return Ok(Announced::Extra { number });
     }
     // Before everything that is due by a clock, whichever clock.
@@ -229,6 +224,34 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
             .execute([row_id])?;
     }
     Ok(Announced::Due)
+}
+
+/// The request that an announcement names, and its row.
+struct Addressed {
+    token: Token,
+    announced: Option<String>,
+    attempts_task: Option<String>,
+    row_id: i64,
+    state: RowState,
+    row_task: Option<String>,
+    due_at: Option<i64>,
+    /// The row has other content since.
+    is_outdated: bool,
+    number: Option<u32>,
+}
+
+fn addressed(row: &Row<'_>) -> rusqlite::Result<Addressed> {
+    Ok(Addressed {
+        token: Token(row.get(0)?),
+        announced: row.get(1)?,
+        attempts_task: row.get(2)?,
+        row_id: row.get(3)?,
+        state: state_of(row, 4)?,
+        row_task: row.get(5)?,
+        due_at: row.get(6)?,
+        is_outdated: row.get(7)?,
+        number: row.get(8)?,
+    })
 }
 
 /// See [`crate::ledger::Tasks::seen`].

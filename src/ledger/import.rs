@@ -462,7 +462,9 @@ impl Import<'_> {
             "UPDATE rows SET state = ?2, submission = ?3, content = coalesce(?4, content), tries = 0, task_id = NULL,
                     error_code = NULL, error_message = NULL, submitted_at = NULL, completed_at = NULL, credits = NULL,
                     video_url = NULL, video_file = NULL, due_at = NULL, doubt_since = NULL, doubt_looks = 0,
-                    video_bytes = NULL, video_sha256 = NULL
+                    video_bytes = NULL, video_sha256 = NULL,
+                    edited_after = CASE WHEN ?4 IS NULL THEN edited_after
+                                        ELSE (SELECT coalesce(max(attempt_id), 0) FROM attempts) END
              WHERE row_id = ?1",
             params![known.row_id, state.as_str(), submission, content],
         )

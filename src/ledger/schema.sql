@@ -27,7 +27,8 @@ CREATE TABLE rows (
     doubt_since   INTEGER,                   -- since when looks bring no record, or a success without a video
     doubt_looks   INTEGER NOT NULL DEFAULT 0, -- and how many did
     video_bytes   INTEGER,
-    video_sha256  BLOB                       -- 32 bytes
+    video_sha256  BLOB,                      -- 32 bytes
+    edited_after  INTEGER NOT NULL DEFAULT 0  -- attempts up to this number were made for other content
 ) STRICT;
 
 -- Finds a paid row again when its manifest gains or loses the id column.

@@ -321,6 +321,43 @@ async fn failed_rows_are_sent_again_by_their_own_word_only_and_the_earlier_task_
     );
 }
 
+/// A callback is late, and the row has been queued again by the user's word: what it had before is not what is wanted.
+#[tokio::test]
+async fn a_late_callback_does_not_give_a_row_back_the_task_it_had_before() {
+    let batch = Batch::new();
+    batch.import(&[(Some("1"), "a boat"), (Some("2"), "a bird")]);
+    let (writer, thread) = batch.writer();
+    let failed_one = send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    writer.seen(sighting(1, &task("a"), None, failed())).await.unwrap();
+    let refused_one = send(&writer, 2, AttemptResult::Rejected).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    let retry = Requeue {
+        retry_failed: Some(Vec::new()),
+        ..Requeue::default()
+    };
+    batch.import_with(&[(Some("1"), "a boat"), (Some("2"), "an owl")], retry);
+    assert_eq!(batch.states(), [RowState::Queued, RowState::Queued]);
+
+    let (writer, thread) = batch.writer();
+    let late = writer.announce(announcement(failed_one, "a")).await.unwrap();
+    assert_eq!(late, Announced::Known, "its end was known before");
+    let ghost = writer.announce(announcement(refused_one, "bird")).await.unwrap();
+    assert_eq!(
+        ghost,
+        Announced::Extra { number: Some(2) },
+        "made of the row's earlier content"
+    );
+    assert_eq!(due(&writer, SOON).await, []);
+    send(&writer, 1, AttemptResult::Accepted(task("a2"))).await;
+    let newer = send(&writer, 2, AttemptResult::Unknown).await;
+    let found = writer.announce(announcement(newer, "owl")).await.unwrap();
+    assert_eq!(found, Announced::Due);
+    assert!(due(&writer, SOON).await.contains(&(2, "owl".into())));
+    drop(writer);
+    thread.join().unwrap();
+}
+
 #[tokio::test]
 async fn every_accepted_row_is_due_when_a_collector_starts_and_a_clock_set_back_delays_none() {
     let batch = Batch::new();
