@@ -1,23 +1,14 @@
 //! `hailuo-batch collect`: wait for the tasks to end, save the videos.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Args;
 
-use crate::clock::Wall;
-use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting, paths};
-use crate::ledger::Reader;
-use crate::view::Counts;
+use crate::job::{Receiving, paths};
 
-use super::api::{Service, authorization};
-use super::collecting::{self, Collector, Finish, Manner};
-use super::console::Console;
+use super::collecting::Manner;
 use super::failure::Failure;
-use super::news;
-use super::outputs::selection_of;
-use super::signals::Signals;
+use super::session::{Session, SessionArgs};
 
 /// Wait for the tasks to end, save the videos
 ///
@@ -32,67 +23,22 @@ use super::signals::Signals;
 )]
 pub(super) struct CollectArgs {
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    collecting: Collecting,
+    session: SessionArgs,
     /// Only wait for the tasks; leave the videos where they are
     #[arg(long, conflicts_with = "download", help_heading = "Waiting and downloads")]
     no_download: bool,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    access: Access,
-    #[command(flatten)]
-    reporting: Reporting,
 }
 
 /// `words` are the command line as it was given: what hints repeat.
 pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
-    let started = Instant::now();
-    let selection = selection_of(&args.files);
-    let no_download = args.no_download;
-    let receiving = Receiving::default();
-    let parts = (
-        args.files,
-        args.place,
-        args.access,
-        args.collecting,
-        receiving,
-        args.reporting,
-    );
-    let job = Job::load(parts.into())?;
-    let console = Console::new(&job)?;
-    collecting::names_of(&job)?;
-    let authorization = authorization(&job, &console)?;
-    let mut store = super::api::open_existing(&job)?;
-    news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
-    let counts: Counts = Reader::open(&job.ledger)?.counts()?.into_iter().collect();
+    let saving = !args.no_download;
+    let session = Session::open(args.session, Receiving::default(), words)?;
     // No folder is made for nothing.
-    let has_work = collecting::to_collect(&job, &counts, !no_download) > 0;
-    let folder: Option<PathBuf> = (!no_download && has_work).then(|| {
-        let given = job.collect.folder.clone();
-        given.unwrap_or_else(|| paths::videos(&job.manifest))
+    let folder = (saving && session.has_work(saving)?).then(|| {
+        let given = session.job.collect.folder.clone();
+        given.unwrap_or_else(|| paths::videos(&session.job.manifest))
     });
-
-    let console_of_signals = console.clone();
-    let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
-    let service = Service::reach(&job, authorization).await?;
-    let manner = Manner::default();
-    let collector = Collector::prepare(&job, &console, &service, &mut store, folder.as_deref(), manner)?;
-    let waiting = collector.waiting;
-    if has_work {
-        news::tell_of_the_collection(&console, waiting, folder.as_deref());
-    }
-    let (store, report) = collecting::alone(&job, &console, &signals, store, collector, None).await?;
-    service.leave().await;
-    let finish = Finish {
-        job: &job,
-        console: &console,
-        signals: &signals,
-        selection,
-        words,
-        started,
-        saving: !no_download,
-    };
-    finish.conclude(store, &report).await
+    session
+        .collect(folder.as_deref(), saving, Manner::default(), None)
+        .await
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
@@ -15,14 +14,12 @@ use crate::collect::{self, CollectConfig, CollectReport, Folder, Notice, Signals
 use crate::job::{Job, JobError};
 use crate::kie::Client;
 use crate::ledger::{Reader, Store, Writer};
-use crate::view::{self, Collected, Command, Counts, Summary};
+use crate::view::{self, Collected, Counts, Summary};
 
 use super::api::Service;
-use super::background::{Background, Watched, blocking};
+use super::background::blocking;
 use super::console::Console;
 use super::failure::Failure;
-use super::outputs::{summary_of, write_results};
-use super::receiving::Listener;
 
 /// What a collector works with.
 pub(super) struct Collector {
@@ -125,75 +122,6 @@ pub(super) fn to_collect(job: &Job, counts: &Counts, saving: bool) -> u64 {
         (false, _) => 0,
     };
     counts.accepted + videos
-}
-
-/// Collects without sending anything, and gives the ledger back. With a `listener`, callbacks are received.
-pub(super) async fn alone(
-    job: &Job,
-    console: &Console,
-    signals: &super::signals::Signals,
-    store: Store,
-    collector: Collector,
-    listener: Option<Listener>,
-) -> Result<(Store, CollectReport), Failure> {
-    // No run of its own: nothing is sent.
-    let (writer, thread) = store.into_writer(0)?;
-    let receiver = listener.map(|listener| listener.start(console, writer.clone(), Arc::clone(&collector.wake)));
-    let waiting = collector.waiting;
-    let (_, not_feeding) = watch::channel(false);
-    let (collecting, watched) = collector.start(console, writer, not_feeding, signals.stop.clone());
-    let watched = Watched {
-        sending: None,
-        collecting: Some((waiting, watched)),
-    };
-    let background = Background::start(job, console, watched, signals.stop.clone());
-    let report = ended(collecting).await;
-    if let Some(receiver) = receiver {
-        receiver.stop().await;
-    }
-    background.end().await;
-    Ok((joined(thread).await, report))
-}
-
-/// How a command that only collects ends.
-pub(super) struct Finish<'a> {
-    pub(super) job: &'a Job,
-    pub(super) console: &'a Console,
-    pub(super) signals: &'a super::signals::Signals,
-    pub(super) selection: Vec<String>,
-    /// The command line as it was given: what hints repeat.
-    pub(super) words: Vec<String>,
-    pub(super) started: std::time::Instant,
-    /// Videos were to be saved.
-    pub(super) saving: bool,
-}
-
-impl Finish<'_> {
-    /// Writes the results and says what was collected.
-    pub(super) async fn conclude(self, store: Store, report: &CollectReport) -> Result<ExitCode, Failure> {
-        let Finish { job, console, .. } = self;
-        let written = blocking({
-            let (ledger, path) = (job.ledger.clone(), job.results.clone());
-            move || write_results(&ledger, &path)
-        })
-        .await;
-        console.progress.finish();
-        let mut summary = summary_of(job, self.selection, Command::Collect)?;
-        // Held until here: nobody else can have changed what the results and the summary say.
-        drop(store);
-        summary.command_line = self.words;
-        summary.elapsed = self.started.elapsed();
-        summary.interrupted = self.signals.first();
-        fill_in(&mut summary, report, self.saving);
-        match &written {
-            Ok(()) => summary.results = Some(job.results.display().to_string()),
-            Err(failure) => {
-                failure.report();
-                summary.results_failed = true;
-            }
-        }
-        Ok(console.conclude(job.output.json, &summary))
-    }
 }
 
 /// A task's end. A panic in it is a bug: end as visibly as it did.

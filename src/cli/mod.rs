@@ -19,6 +19,7 @@ mod receiving;
 mod run;
 pub mod sandbox;
 mod serve;
+mod session;
 mod settle;
 mod signals;
 mod status;

@@ -1,25 +1,19 @@
 //! `hailuo-batch serve`: receive callbacks, and collect what they announce, until told to stop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::Args;
 
-use crate::clock::Wall;
-use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting};
+use crate::job::Receiving;
 
-use super::api::{Service, authorization, open_existing};
-use super::collecting::{self, Collector, Finish, Manner};
-use super::console::Console;
+use super::collecting::Manner;
 use super::failure::Failure;
-use super::news;
-use super::outputs::selection_of;
 use super::receiving::Listener;
-use super::signals::Signals;
+use super::session::{Session, SessionArgs};
 
 /// Where callbacks are received unless the user says: this machine only, for a proxy in front.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 /// Receive the API's callbacks for a batch
 ///
@@ -34,64 +28,22 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Ad
 )]
 pub(super) struct ServeArgs {
     #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
     receiving: Receiving,
     #[command(flatten)]
-    collecting: Collecting,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    access: Access,
-    #[command(flatten)]
-    reporting: Reporting,
+    session: SessionArgs,
 }
 
 /// `words` are the command line as it was given: what hints repeat.
 pub(super) async fn run(args: ServeArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
-    let started = Instant::now();
-    let selection = selection_of(&args.files);
-    let mut receiving = args.receiving;
-    let parts = |receiving| {
-        (
-            args.files,
-            args.place,
-            args.access,
-            args.collecting,
-            receiving,
-            args.reporting,
-        )
-    };
-    // A server listens whatever it was told.
-    receiving.listen.get_or_insert(LISTEN);
-    let job = Job::load(parts(receiving).into())?;
-    let console = Console::new(&job)?;
-    collecting::names_of(&job)?;
-    let authorization = authorization(&job, &console)?;
-    let mut store = open_existing(&job)?;
-    news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
-    let listener = Listener::bind(&job, &console, job.collect.listen.unwrap_or(LISTEN)).await?;
-
-    let console_of_signals = console.clone();
-    let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
-    let service = Service::reach(&job, authorization).await?;
-    let folder = job.collect.folder.as_deref();
+    let session = Session::open(args.session, args.receiving, words)?;
+    let address = session.job.collect.listen.unwrap_or(LISTEN);
+    let listener = Listener::bind(&session.job, &session.console, address).await?;
+    let folder = session.job.collect.folder.clone();
     let manner = Manner {
         callbacks: true,
         forever: true,
     };
-    let collector = Collector::prepare(&job, &console, &service, &mut store, folder, manner)?;
-    news::tell_of_the_collection(&console, collector.waiting, folder);
-    let (store, report) = collecting::alone(&job, &console, &signals, store, collector, Some(listener)).await?;
-    service.leave().await;
-    let finish = Finish {
-        job: &job,
-        console: &console,
-        signals: &signals,
-        selection,
-        words,
-        started,
-        saving: folder.is_some(),
-    };
-    finish.conclude(store, &report).await
+    session
+        .collect(folder.as_deref(), folder.is_some(), manner, Some(listener))
+        .await
 }

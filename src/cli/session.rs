@@ -1,0 +1,161 @@
+//! What `collect` and `serve` have in common: a batch that was run before, and a collector that works on it.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use reqwest::header::HeaderValue;
+use tokio::sync::watch;
+
+use crate::clock::Wall;
+use crate::collect::CollectReport;
+use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting};
+use crate::ledger::{Reader, Store};
+use crate::view::{Command, Counts};
+
+use super::api::{Service, authorization, open_existing};
+use super::background::{Background, Watched, blocking};
+use super::collecting::{self, Collector, Manner};
+use super::console::Console;
+use super::failure::Failure;
+use super::news;
+use super::outputs::{selection_of, summary_of, write_results};
+use super::receiving::Listener;
+use super::signals::Signals;
+
+/// The options that both commands have.
+#[derive(Debug, Args)]
+pub(super) struct SessionArgs {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    collecting: Collecting,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    access: Access,
+    #[command(flatten)]
+    reporting: Reporting,
+}
+
+/// A batch that was run before, opened to be collected.
+pub(super) struct Session {
+    pub(super) job: Job,
+    pub(super) console: Console,
+    selection: Vec<String>,
+    /// The command line as it was given: what hints repeat.
+    words: Vec<String>,
+    started: Instant,
+    authorization: HeaderValue,
+    store: Store,
+}
+
+impl Session {
+    /// Loads the job, reads the key and opens the ledger.
+    pub(super) fn open(args: SessionArgs, receiving: Receiving, words: Vec<String>) -> Result<Session, Failure> {
+        let started = Instant::now();
+        let selection = selection_of(&args.files);
+        let SessionArgs {
+            files,
+            collecting,
+            place,
+            access,
+            reporting,
+        } = args;
+        let job = Job::load((files, place, access, collecting, receiving, reporting).into())?;
+        let console = Console::new(&job)?;
+        collecting::names_of(&job)?;
+        let authorization = authorization(&job, &console)?;
+        let mut store = open_existing(&job)?;
+        news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
+        Ok(Session {
+            job,
+            console,
+            selection,
+            words,
+            started,
+            authorization,
+            store,
+        })
+    }
+
+    /// Whether there is anything to collect.
+    pub(super) fn has_work(&self, saving: bool) -> Result<bool, Failure> {
+        let counts: Counts = Reader::open(&self.job.ledger)?.counts()?.into_iter().collect();
+        Ok(collecting::to_collect(&self.job, &counts, saving) > 0)
+    }
+
+    /// Collects, writes the results and says what came of it. `folder` is where videos go; `saving` says whether they
+    /// were to be saved at all. With a `listener`, callbacks are received.
+    pub(super) async fn collect(
+        self,
+        folder: Option<&Path>,
+        saving: bool,
+        manner: Manner,
+        listener: Option<Listener>,
+    ) -> Result<ExitCode, Failure> {
+        let Session { job, console, .. } = self;
+        let mut store = self.store;
+        let console_of_signals = console.clone();
+        let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
+        let service = Service::reach(&job, self.authorization).await?;
+        let collector = Collector::prepare(&job, &console, &service, &mut store, folder, manner)?;
+        if collector.waiting.tasks + collector.waiting.videos > 0 || manner.forever {
+            news::tell_of_the_collection(&console, collector.waiting, folder);
+        }
+        let (store, report) = collect(&job, &console, &signals, store, collector, listener).await?;
+        service.leave().await;
+        let written = blocking({
+            let (ledger, path) = (job.ledger.clone(), job.results.clone());
+            move || write_results(&ledger, &path)
+        })
+        .await;
+        console.progress.finish();
+
+        let mut summary = summary_of(&job, self.selection, Command::Collect)?;
+        // Held until here: nobody else can have changed what the results and the summary say.
+        drop(store);
+        summary.command_line = self.words;
+        summary.elapsed = self.started.elapsed();
+        summary.interrupted = signals.first();
+        collecting::fill_in(&mut summary, &report, saving);
+        match &written {
+            Ok(()) => summary.results = Some(job.results.display().to_string()),
+            Err(failure) => {
+                failure.report();
+                summary.results_failed = true;
+            }
+        }
+        Ok(console.conclude(job.output.json, &summary))
+    }
+}
+
+/// Collects without sending anything, and gives the ledger back.
+async fn collect(
+    job: &Job,
+    console: &Console,
+    signals: &Signals,
+    store: Store,
+    collector: Collector,
+    listener: Option<Listener>,
+) -> Result<(Store, CollectReport), Failure> {
+    // No run of its own: nothing is sent.
+    let (writer, thread) = store.into_writer(0)?;
+    let receiver = listener.map(|listener| listener.start(console, writer.clone(), Arc::clone(&collector.wake)));
+    let waiting = collector.waiting;
+    let (_, not_feeding) = watch::channel(false);
+    let (collecting, watched) = collector.start(console, writer, not_feeding, signals.stop.clone());
+    let watched = Watched {
+        sending: None,
+        collecting: Some((waiting, watched)),
+    };
+    let background = Background::start(job, console, watched, signals.stop.clone());
+    let report = collecting::ended(collecting).await;
+    if let Some(receiver) = receiver {
+        receiver.stop().await;
+    }
+    background.end().await;
+    Ok((collecting::joined(thread).await, report))
+}
