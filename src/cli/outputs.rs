@@ -82,15 +82,18 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         .map(|(state, rows)| (settled(state, owner.is_some()), rows));
     let counts: Counts = counts.collect();
     let standing = reader.standing_apart()?;
-    let troubled = counts.invalid + counts.rejected + counts.unknown + counts.failed > 0;
+    let troubled = counts.invalid + counts.rejected + counts.unknown + counts.failed + counts.succeeded > 0;
     let mut causes = Causes::default();
     let mut queued = Vec::new();
     if troubled {
         reader.for_each_row(|row| {
-            if matches!(
-                row.state,
-                RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed
-            ) {
+            let is_unsaved = row.state == RowState::Succeeded && row.error_code.is_some();
+            if is_unsaved
+                || matches!(
+                    row.state,
+                    RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed
+                )
+            {
                 let (code, message) = trouble_of(row, None);
                 causes.add(row.number, row.state, code, message);
             }

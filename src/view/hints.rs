@@ -87,7 +87,7 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
 }
 
 fn collect(summary: &Summary) -> String {
-    if summary.command == Command::Collect && !summary.command_line.is_empty() {
+    if summary.collected.is_some() && !summary.command_line.is_empty() {
         return same(summary);
     }
     format!("`hailuo-batch collect {}{}`", selection(summary), trial(summary))

@@ -210,7 +210,11 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
             Signal::Interrupt => "SIGINT",
             Signal::Terminate => "SIGTERM",
         };
-        writeln!(formatter, "\ninterrupted by {by}: the requests in flight were finished")?;
+        let what = match summary.command {
+            Command::Collect => "what was collected is recorded",
+            Command::Run | Command::Check | Command::Status => "the requests in flight were finished",
+        };
+        writeln!(formatter, "\ninterrupted by {by}: {what}")?;
     }
     if let Some(owner) = &summary.at_work {
         writeln!(formatter, "\na run is at work: {owner}")?;
