@@ -1,7 +1,7 @@
 //! What the README says is so: its commands run as they stand, and its tables are those of the program.
 //!
 //! Fences have a meaning here. `sh` is run, and `sh exit=4` must end with that code; `sh no-run` needs a key, the
-//! network, cargo or root. `csv NAME` (also `jsonl`, `toml`) is saved under that name first. `text trial` is what the
+//! network, cargo or root; so does `nginx`. `csv NAME` (also `jsonl`, `toml`) is saved under that name first. `text trial` is what the
 //! first command prints, `text faults` the sandbox's own vocabulary.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -34,8 +34,13 @@ fn the_first_command_prints_what_the_readme_shows() {
         trial.text
     );
     let output = place.run(&trial);
-    let printed = without_seconds(&String::from_utf8(output.stdout).unwrap());
-    assert_eq!(printed, without_seconds(&fence("text trial").text));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(steady(&printed), steady(&fence("text trial").text));
+    let videos = support::files_below(&place.folder.path().join("videos"));
+    assert_eq!(videos.len(), 11);
+    for (path, bytes) in videos {
+        assert_eq!(bytes.get(4..8), Some(&b"ftyp"[..]), "{} is no MP4", path.display());
+    }
 }
 
 #[test]
@@ -50,7 +55,7 @@ fn the_other_commands_run_as_they_stand() {
                 place.run(fence);
                 ran += 1;
             }
-            ["sh", "no-run"] | ["text", "trial" | "faults"] => {}
+            ["sh", "no-run"] | ["nginx"] | ["text", "trial" | "faults"] => {}
             _ => panic!("the test does not know what to do with a fence `{}`", fence.info),
         }
     }
@@ -68,7 +73,17 @@ fn every_command_and_flag_in_the_readme_exists() {
     ]);
     // Of cargo's, in the section for developers.
     known.extend(["--check", "--all-targets", "--no-deps", "--document-private-items"].map(str::to_owned));
-    for command in ["run", "check", "status", "settle", "sandbox", "completions", "man"] {
+    for command in [
+        "run",
+        "check",
+        "status",
+        "collect",
+        "serve",
+        "settle",
+        "sandbox",
+        "completions",
+        "man",
+    ] {
         known.extend(flags_in(&help(&[command])));
     }
     let unknown: Vec<String> = flags_in(README).difference(&known).cloned().collect();
@@ -126,6 +141,15 @@ fn every_state_error_word_and_column_is_explained() {
         "interrupted",
         "halted",
         "dropped",
+        "changed",
+        "image",
+        "upload",
+        "failed",
+        "no_record",
+        "no_result",
+        "download",
+        "expired",
+        "disk_full",
     ];
     for word in words {
         assert!(results.contains(&format!("\n| `{word}` |")), "{word}");
@@ -375,11 +399,15 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// `in 18 s`: the one thing in the trial's summary that may differ.
-fn without_seconds(text: &str) -> String {
-    let (before, behind) = text.split_once(", in ").unwrap();
-    let (_, behind) = behind.split_once(" s\n").unwrap();
-    format!("{before}\n{behind}")
+/// Without the figures of the trial's summary that differ from run to run: `in 25 s` and `with 18 looks`.
+fn steady(text: &str) -> String {
+    let without = |text: &str, before: &str, behind: &str| {
+        let (start, rest) = text.split_once(before).unwrap();
+        let (figure, end) = rest.split_once(behind).unwrap();
+        assert!(figure.parse::<u32>().is_ok(), "{figure}");
+        format!("{start}{before}N{behind}{end}")
+    };
+    without(&without(text, ", in ", " s\n"), ", with ", " looks\n")
 }
 
 /// All sources with the strings that span several lines joined.

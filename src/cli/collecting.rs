@@ -190,7 +190,7 @@ fn look_for_missing(job: &Job, console: &Console, store: &mut Store) -> Result<(
         let missing = store.fetch_missing(|file| home.join(file).exists())?;
         if missing > 0 {
             console.notice(&format!(
-                "{} no longer where they were saved, and fetched again",
+                "{} no longer in place and fetched again",
                 match missing {
                     1 => "1 video is".to_owned(),
                     many => format!("{many} videos are"),

@@ -38,6 +38,7 @@ use failure::Failure;
 ///
 /// Every row is submitted exactly once, at the speed the account allows (20 requests per 10 s), and no task id is ever
 /// lost. Run the same command again after a crash, a halt or an edit of the manifest: it goes on with what is left.
+/// `collect`, or `run --download`, waits for the tasks and saves the videos.
 #[derive(Debug, Parser)]
 #[command(name = "hailuo-batch", version, max_term_width = 100, after_long_help = AFTER_HELP)]
 struct Cli {
@@ -47,15 +48,16 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
-  hailuo-batch run samples/quickstart.csv --sandbox     a trial: no key, no network, no cost
-  KIE_API_KEY=… hailuo-batch run shots.csv              the real thing; run it again to go on
+  hailuo-batch run samples/quickstart.csv --sandbox   a trial: no key, no network, no cost
+  KIE_API_KEY=… hailuo-batch run shots.csv            the real thing; run it again to go on
+  KIE_API_KEY=… hailuo-batch collect shots.csv        wait for its tasks, save the videos
 
 Exit codes:
   0    all rows are done as asked
-  1    the run finished, but some rows are invalid, rejected, failed or changed after they were sent, or the results
-       could not be written
+  1    it finished, but some rows are invalid, rejected, failed or changed after they were sent;
+       or were waited for and have not ended or are not saved; or there are no results
   2    usage, configuration or an unreadable manifest; nothing was sent
-  3    halted (401, 402, 505, budget, patience, a failing disk); the rest is still queued
+  3    halted (401, 402, 505, balance, budget, patience, a failing disk); run it again to go on
   4    some rows are unknown and need a decision: `hailuo-batch settle`
   5    another run holds this ledger
   130  interrupted (SIGINT): requests in flight were finished, nothing is lost
@@ -63,7 +65,8 @@ Exit codes:
 Where several apply: 130 and 143 before 3, 3 before 4, 4 before 1.
 
 Every option can also be set in the environment (HAILUO_BATCH_RATE for --rate) and in a job file
-(--job). The API key is read from KIE_API_KEY or --api-key-file, and never shown.";
+(--job). The API key is read from KIE_API_KEY or --api-key-file, the key of callbacks from
+KIE_WEBHOOK_KEY or --webhook-key-file; neither is ever shown.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

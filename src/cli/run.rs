@@ -40,8 +40,8 @@ use super::signals::Signals;
 /// minute until then). Rows that are done are never sent again.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  hailuo-batch run samples/quickstart.csv --sandbox\n  hailuo-batch run shots.csv \
-                        --budget 3000 --until 06:00\n\nExit codes: see hailuo-batch --help"
+    after_help = "Examples:\n  hailuo-batch run samples/quickstart.csv --sandbox --download videos\n  \
+                        hailuo-batch run shots.csv --budget 3000 --until 06:00\n\nExit codes: see hailuo-batch --help"
 )]
 pub(super) struct RunArgs {
     #[command(flatten)]

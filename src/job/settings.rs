@@ -244,7 +244,8 @@ pub struct Sending {
 
     /// Send nothing if the account holds fewer credits than the rows will cost.
     ///
-    /// The run halts before its first request. Default: no; it only warns. Example: --require-balance
+    /// The run halts before its first request then, and also if the balance cannot be read. Default: no; it only warns.
+    /// Example: --require-balance
     #[arg(
         long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
         value_parser = yes_or_no, env = "HAILUO_BATCH_REQUIRE_BALANCE", hide_env = true, help_heading = MONEY
@@ -371,7 +372,7 @@ pub struct Collecting {
     /// Save the videos in folder DIR.
     ///
     /// It is made if need be. A video is fetched once; a file that was broken off is gone on with. The API keeps videos
-    /// for 14 days. `run` stays until the tasks have ended then. Default: none; for `collect` STEM.videos beside the
+    /// for 14 days. With it `run` stays until the tasks have ended. Default: none; for `collect` STEM.videos beside the
     /// manifest. Example: --download videos
     #[arg(long, value_name = "DIR", env = "HAILUO_BATCH_DOWNLOAD", hide_env = true, help_heading = COLLECTING)]
     pub download: Option<PathBuf>,
