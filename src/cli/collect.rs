@@ -66,13 +66,19 @@ pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCod
     let authorization = authorization(&job, &console)?;
     let mut store = super::api::open_existing(&job)?;
     news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
-    let counts: Counts = Reader::open(&job.ledger)?.counts()?.into_iter().collect();
-    // No folder is made for nothing.
+    let reader = Reader::open(&job.ledger)?;
+    let counts: Counts = reader.counts()?.into_iter().collect();
     let has_work = collecting::to_collect(&job, &counts, !no_download) > 0;
-    let folder: Option<PathBuf> = (!no_download && has_work).then(|| {
+    let folder: Option<PathBuf> = (!no_download).then(|| {
         let given = job.collect.folder.clone();
         given.unwrap_or_else(|| paths::videos(&job.manifest))
     });
+    if let Some(folder) = &folder {
+        collecting::tidy(folder, &reader);
+    }
+    drop(reader);
+    // No folder is made for nothing.
+    let folder = folder.filter(|_| has_work);
 
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::clock::Wall;
 use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting};
+use crate::ledger::Reader;
 
 use super::api::{Service, authorization, open_existing};
 use super::collecting::{self, Collector, Finish, Manner};
@@ -76,6 +77,9 @@ pub(super) async fn run(args: ServeArgs, words: Vec<String>) -> Result<ExitCode,
     let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
     let service = Service::reach(&job, authorization).await?;
     let folder = job.collect.folder.as_deref();
+    if let Some(folder) = folder {
+        collecting::tidy(folder, &Reader::open(&job.ledger)?);
+    }
     let manner = Manner {
         callbacks: true,
         forever: true,
