@@ -33,11 +33,16 @@ pub(super) struct CollectArgs {
 pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
     let saving = !args.no_download;
     let session = Session::open(args.session, Receiving::default(), words)?;
-    // No folder is made for nothing.
-    let folder = (saving && session.has_work(saving)?).then(|| {
+    let folder = saving.then(|| {
         let given = session.job.collect.folder.clone();
         given.unwrap_or_else(|| paths::videos(&session.job.manifest))
     });
+    if let Some(folder) = &folder {
+        session.tidy(folder)?;
+    }
+    // No folder is made for nothing.
+    let has_work = session.has_work(saving)?;
+    let folder = folder.filter(|_| has_work);
     session
         .collect(folder.as_deref(), saving, Manner::default(), None)
         .await

@@ -1,6 +1,7 @@
 //! A collector at work beside whatever else a command does: its folder, its client for files, and its news.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Wall;
-use crate::collect::fetch::{FetchConfig, Fetcher};
+use crate::collect::fetch::{FetchConfig, Fetcher, acknowledge_recorded};
 use crate::collect::names::NameTemplate;
 use crate::collect::{self, CollectConfig, CollectReport, Folder, Notice, Signals, Standing, Watch};
 use crate::job::{Job, JobError};
@@ -160,6 +161,14 @@ pub(super) fn make_folder(folder: &Path) -> Result<(), Failure> {
     tempfile::tempfile_in(folder).map(drop).map_err(failed)
 }
 
+/// Clears away what a killed run left in `folder` beside videos that are recorded. Only tidiness: no trouble stops for it.
+pub(super) fn tidy(folder: &Path, reader: &Reader) {
+    let tidied = acknowledge_recorded(folder, |task| reader.is_saved(task).map_err(io::Error::other));
+    if let Err(error) = tidied {
+        tracing::info!(%error, "notes of saved videos could not be removed");
+    }
+}
+
 fn folder_of(job: &Job, service: &Service, folder: &Path) -> Result<Folder<Client>, Failure> {
     let names = names_of(job)?;
     make_folder(folder)?;
@@ -190,10 +199,10 @@ fn look_for_missing(job: &Job, console: &Console, store: &mut Store) -> Result<(
         let missing = store.fetch_missing(|file| home.join(file).exists())?;
         if missing > 0 {
             console.notice(&format!(
-                "{} no longer in place and fetched again",
+                "{}, and fetched again",
                 match missing {
-                    1 => "1 video is".to_owned(),
-                    many => format!("{many} videos are"),
+                    1 => "1 video is no longer where it was saved".to_owned(),
+                    many => format!("{many} videos are no longer where they were saved"),
                 }
             ));
         }

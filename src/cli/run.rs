@@ -219,6 +219,9 @@ async fn send(
     };
     news::warn_of_another_place(console, job, store.last_target()?);
     let folder = job.collect.folder.as_deref();
+    if let Some(folder) = folder {
+        collecting::tidy(folder, &reader);
+    }
     let to_collect = match job.collect.wait {
         true => collecting::to_collect(job, &counts, folder.is_some()),
         false => 0,

@@ -39,6 +39,9 @@ pub(super) async fn run(args: ServeArgs, words: Vec<String>) -> Result<ExitCode,
     let address = session.job.collect.listen.unwrap_or(LISTEN);
     let listener = Listener::bind(&session.job, &session.console, address).await?;
     let folder = session.job.collect.folder.clone();
+    if let Some(folder) = &folder {
+        session.tidy(folder)?;
+    }
     let manner = Manner {
         callbacks: true,
         forever: true,

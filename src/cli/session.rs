@@ -87,6 +87,12 @@ impl Session {
         Ok(collecting::to_collect(&self.job, &counts, saving) > 0)
     }
 
+    /// Removes what a crash may have left in the folder of videos.
+    pub(super) fn tidy(&self, folder: &Path) -> Result<(), Failure> {
+        collecting::tidy(folder, &Reader::open(&self.job.ledger)?);
+        Ok(())
+    }
+
     /// Collects, writes the results and says what came of it. `folder` is where videos go; `saving` says whether they
     /// were to be saved at all. With a `listener`, callbacks are received.
     pub(super) async fn collect(

@@ -229,6 +229,13 @@ impl Reader {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
+    /// Whether the video of this task is saved. Reads the rows from the first on: for a few tasks.
+    pub fn is_saved(&self, task_id: &str) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM rows WHERE task_id = ?1 AND state = 'saved')";
+        let found = self.connection.query_row(sql, [task_id], |row| row.get(0));
+        found.map_err(|source| self.failed(source))
+    }
+
     /// The row with this number of the ledger's; `visit` is not called if there is none. Rows that left the manifest have
     /// number and line 0.
     pub fn row<E: From<LedgerError>>(

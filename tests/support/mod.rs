@@ -81,7 +81,7 @@ impl Batch {
             .arg(command)
             .arg(&self.manifest)
             .args(flags);
-        if ["run", "settle"].contains(&command) {
+        if ["run", "settle", "collect", "serve"].contains(&command) {
             program.env("KIE_API_KEY", KEY).env("KIE_BASE_URL", &self.base_url);
         }
         program
@@ -95,6 +95,28 @@ impl Batch {
         }
         all.extend(flags);
         Finished::of(self.command("run", &all).output().unwrap())
+    }
+
+    /// Collects to the end, or to what `flags` allow.
+    pub(crate) fn collect(&self, flags: &[&str]) -> Finished {
+        Finished::of(
+            self.command("collect", &[&["--json"], flags].concat())
+                .output()
+                .unwrap(),
+        )
+    }
+
+    /// Makes everything that was planned or noted about tasks so much older, as if it had been done then. Nobody may have
+    /// the ledger open.
+    pub(crate) fn let_time_pass(&self, time: Duration) {
+        let millis = i64::try_from(time.as_millis()).unwrap();
+        let ledger = rusqlite::Connection::open(self.ledger()).unwrap();
+        ledger
+            .execute(
+                "UPDATE rows SET due_at = due_at - ?1, submitted_at = submitted_at - ?1, doubt_since = doubt_since - ?1",
+                [millis],
+            )
+            .unwrap();
     }
 
     /// Starts a run and comes back at once.
@@ -369,7 +391,16 @@ impl SandboxProcess {
         self.http("POST", path, body)
     }
 
+    /// What the sandbox serves at a URL of its own.
+    pub(crate) fn bytes_of(&self, url: &str) -> Vec<u8> {
+        self.http_bytes("GET", url.strip_prefix(&self.url).unwrap(), "")
+    }
+
     fn http(&self, method: &str, path: &str, body: &str) -> String {
+        String::from_utf8(self.http_bytes(method, path, body)).unwrap()
+    }
+
+    fn http_bytes(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
         use std::io::Write;
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = std::net::TcpStream::connect(address).unwrap();
@@ -380,11 +411,13 @@ impl SandboxProcess {
             body.len()
         )
         .unwrap();
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply).unwrap();
-        let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).unwrap();
+        let end = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let body = reply.split_off(end + 4);
+        let head = String::from_utf8(reply).unwrap();
         assert!(!head.to_lowercase().contains("transfer-encoding: chunked"), "{head}");
-        body.to_owned()
+        body
     }
 }
 

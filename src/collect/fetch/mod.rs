@@ -9,7 +9,7 @@
 //!
 //! Beside a part `.NAME.part` stands a note `.NAME.part.json` while the part can be continued, and after success until
 //! [`acknowledge`]: a run that is killed between the rename and its own record finds its file again instead of
-//! fetching it a second time.
+//! fetching it a second time. One that is killed just after its record leaves the note to [`acknowledge_recorded`].
 
 mod answer;
 mod connect;
@@ -312,6 +312,24 @@ pub fn part_beside(target: &Path) -> PathBuf {
 pub async fn acknowledge(part: &Path) -> io::Result<()> {
     let part = part.to_owned();
     blocking(move || note::remove(&part)).await
+}
+
+/// Does what [`acknowledge`] does for files in `folder` whose run was killed between its record and that: nobody else asks
+/// for their notes again. `is_recorded` says of a task whether its file is recorded. A folder that is not there has none.
+pub fn acknowledge_recorded<E: From<io::Error>>(
+    folder: &Path,
+    mut is_recorded: impl FnMut(&str) -> Result<bool, E>,
+) -> Result<(), E> {
+    let finished = match note::of_finished_in(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for (part, task) in finished {
+        if is_recorded(&task)? {
+            note::remove(&part)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs `work`, which may block, on a thread for that. A panic in it goes on here.

@@ -1,6 +1,6 @@
 //! The note beside a part: what has to be known to go on with it, or to know it again once it is the video.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
+
+/// What a note's name has after that of its part.
+const ENDING: &str = ".json";
 
 /// Longest note we read. Ours have some 300 bytes.
 const MOST_BYTES: u64 = 4096;
@@ -61,6 +64,25 @@ impl Note {
     }
 }
 
+/// Notes in `folder` of parts that have become videos: the part's path, and the task that made it.
+pub(super) fn of_finished_in(folder: &Path) -> io::Result<Vec<(PathBuf, String)>> {
+    let mut finished = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let Some(part) = name.strip_suffix(ENDING).filter(|part| part.ends_with(".part")) else {
+            continue;
+        };
+        let part = folder.join(part);
+        if let Some(Note::Complete { task, .. }) = Note::read(&part)
+            && fs::symlink_metadata(&part).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        {
+            finished.push((part, task));
+        }
+    }
+    Ok(finished)
+}
+
 /// Removes the note of `part`, if there is one.
 pub(super) fn remove(part: &Path) -> io::Result<()> {
     match fs::remove_file(path_of(part)) {
@@ -71,7 +93,7 @@ pub(super) fn remove(part: &Path) -> io::Result<()> {
 
 fn path_of(part: &Path) -> PathBuf {
     let mut path = OsString::from(part);
-    path.push(".json");
+    path.push(ENDING);
     path.into()
 }
 

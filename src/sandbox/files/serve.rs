@@ -57,6 +57,9 @@ pub struct FileBooks {
     pub with_key: u64,
     /// Answers with a whole file or the part that was asked for.
     pub served: u64,
+    /// Bytes of files that answers held: those that were broken off with what they brought, and those that the client left
+    /// with all that was on its way.
+    pub bytes: u64,
     /// Fresh links that download-url gave.
     pub fresh_links: u64,
 }
@@ -173,11 +176,13 @@ fn is_there(task: &Task, now: UnixMillis) -> bool {
 }
 
 fn body_of(server: &Server, task: &Task, part: Bytes) -> ReplyBody {
+    let cut_at = |length: usize| {
+        server.account().files.books.bytes += length as u64;
+        Either::Right(PlayedBody::cut(&part, length))
+    };
     match task.file {
-        FileTrouble::Cut if server.account().files.is_first_cut(task.id) => {
-            return Either::Right(PlayedBody::cut(&part, part.len() / 2));
-        }
-        FileTrouble::WrongLength => return Either::Right(PlayedBody::cut(&part, part.len().saturating_sub(1))),
+        FileTrouble::Cut if server.account().files.is_first_cut(task.id) => return cut_at(part.len() / 2),
+        FileTrouble::WrongLength => return cut_at(part.len().saturating_sub(1)),
         FileTrouble::None
         | FileTrouble::Gone
         | FileTrouble::Expired
@@ -186,7 +191,11 @@ fn body_of(server: &Server, task: &Task, part: Bytes) -> ReplyBody {
         | FileTrouble::Endless
         | FileTrouble::Elsewhere => {}
     }
-    server.account().files.books.served += 1;
+    {
+        let books = &mut server.account().files.books;
+        books.served += 1;
+        books.bytes += part.len() as u64;
+    }
     let Some(speed) = server.file_speed else {
         return Either::Left(Full::new(part));
     };
