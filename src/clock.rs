@@ -26,6 +26,13 @@ impl UnixMillis {
         UnixMillis(self.0.saturating_add(millis))
     }
 
+    /// The moment `wait` earlier.
+    #[must_use]
+    pub fn before(self, wait: Duration) -> UnixMillis {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        UnixMillis(self.0.saturating_sub(millis))
+    }
+
     /// Milliseconds from `earlier` to this moment; 0 if the clock went backwards.
     pub fn millis_since(self, earlier: UnixMillis) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)

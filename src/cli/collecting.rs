@@ -15,7 +15,7 @@ use crate::collect::{self, CollectConfig, CollectReport, Folder, Notice, Signals
 use crate::job::{Job, JobError};
 use crate::kie::Client;
 use crate::ledger::{Reader, Store, Writer};
-use crate::view::{self, Collected, Counts, Summary};
+use crate::view::{self, Collected, Counts, Summary, counted};
 
 use super::api::Service;
 use super::background::blocking;
@@ -222,6 +222,12 @@ fn tell(console: &Console, notice: &Notice) {
             console.warn(&format!("no more videos are fetched in this run: {message}"));
         }
         Notice::Barred(barred) => console.notice(&format!("no more tasks are looked at: {}", halt_of(barred).message)),
+        Notice::AwaitingCallbacks { rows, wait } => console.notice(&format!(
+            "{} without an answer: {} callback is waited for, {} at most (Ctrl-C ends it; `serve` or `settle` does it later)",
+            counted(*rows, "row"),
+            if *rows == 1 { "its" } else { "their" },
+            humantime::format_duration(std::time::Duration::from_secs(wait.as_secs()))
+        )),
         Notice::TimeIsUp => console.notice("time is up: tasks that have not ended are left to the next `collect`"),
     }
 }

@@ -11,10 +11,13 @@ use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
 use crate::results::{Columns, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution, RowState};
-use crate::view::{Account, Bill, Causes, Command, Cost, Counts, Halt, Summary};
+use crate::view::{Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
 
 use super::failure::Failure;
 use super::intake::{COLUMNS_NOTE, FORMAT_NOTE};
+
+/// How many tasks a summary names that no row has.
+const EXTRA_TASKS: u32 = 100;
 
 /// How many causes of trouble a summary names.
 const CAUSES: usize = 10;
@@ -125,6 +128,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         counts,
         changed: standing.changed,
         unknown_elsewhere: standing.unknown_elsewhere,
+        extra_tasks: extra_tasks(&reader)?,
         at_work: owner
             .filter(|_| command == Command::Status)
             .map(|owner| owner.to_string()),
@@ -157,6 +161,11 @@ fn account_of(account: &ledger::Account) -> Account {
         accepted: account.accepted,
         unknown: account.unknown,
     }
+}
+
+fn extra_tasks(reader: &Reader) -> Result<Vec<ExtraTask>, LedgerError> {
+    let found = reader.extra_tasks(EXTRA_TASKS)?.into_iter();
+    Ok(found.map(|(row, task_id)| ExtraTask { row, task_id }).collect())
 }
 
 /// Credits for rows of these kinds; `None` as soon as one price is not known.

@@ -243,7 +243,7 @@ async fn send(
     let collector = match job.collect.wait {
         true => {
             let manner = Manner {
-                callbacks: listener.is_some(),
+                callbacks: listener.is_some() && job.callback_url.is_some(),
                 forever: false,
             };
             Some(Collector::prepare(job, console, &service, &mut store, folder, manner)?)

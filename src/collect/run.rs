@@ -17,6 +17,10 @@ use crate::collect::watch::{CollectConfig, CollectReport, Notice, Standing, Watc
 use crate::kie::TaskApi;
 use crate::ledger::{LedgerError, Tasks};
 
+/// How long the callback of a request without an answer is waited for: tasks take a minute or two, the longest on record
+/// took 13 minutes.
+const CALLBACKS_COME_WITHIN: Duration = Duration::from_secs(15 * 60);
+
 /// While rows are still being sent, new tasks appear in the ledger without a word.
 const LOOK_FOR_NEW: Duration = Duration::from_secs(1);
 
@@ -43,7 +47,9 @@ pub async fn run<A: TaskApi, L: Tasks, S: Saver>(
 ) -> CollectReport {
     let collector = Collector {
         looks: Looks::new(api, ledger.clone(), &config),
-        saves: saver.map(|saver| Saves::new(saver, ledger, &config)),
+        saves: saver.map(|saver| Saves::new(saver, ledger.clone(), &config)),
+        ledger,
+        awaits_callbacks: false,
         config,
         watch,
         standing: Standing::default(),
@@ -53,6 +59,9 @@ pub async fn run<A: TaskApi, L: Tasks, S: Saver>(
 }
 
 struct Collector<A, L, S> {
+    ledger: L,
+    /// Somebody has been told that callbacks are waited for.
+    awaits_callbacks: bool,
     looks: Looks<A, L>,
     saves: Option<Saves<L, S>>,
     config: CollectConfig,
@@ -86,10 +95,20 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
                 }
             };
             let stays = feeding || (self.config.forever && self.looks.barred().is_none());
+            let mut callback_by = None;
             if self.is_idle() && at.is_none() && !stays {
-                break;
+                callback_by = match self.callbacks_come_by().await {
+                    Ok(callback_by) => callback_by,
+                    Err(error) => {
+                        self.ledger_error = Some(error);
+                        break;
+                    }
+                };
+                if callback_by.is_none() {
+                    break;
+                }
             }
-            let wake_at = [at, deadline].into_iter().flatten().min();
+            let wake_at = [at, deadline, callback_by].into_iter().flatten().min();
             let timer = async {
                 match wake_at {
                     Some(at) => sleep_until(at).await,
@@ -158,6 +177,27 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
             Instant::now() + LOOK_FOR_NEW
         });
         Ok([look_at, save_at, new_at].into_iter().flatten().min())
+    }
+
+    /// Until when a callback may settle a row whose answer was lost; `None` if nobody waits for one.
+    async fn callbacks_come_by(&mut self) -> Result<Option<Instant>, LedgerError> {
+        if !self.config.callbacks || self.looks.barred().is_some() {
+            return Ok(None);
+        }
+        let now = self.config.wall.now();
+        let awaited = self.ledger.awaited(now.before(CALLBACKS_COME_WITHIN)).await?;
+        let Some(began_at) = awaited.last_began_at else {
+            return Ok(None);
+        };
+        let left = began_at.after(CALLBACKS_COME_WITHIN).millis_since(now);
+        if !self.awaits_callbacks {
+            self.awaits_callbacks = true;
+            (self.watch.notice)(Notice::AwaitingCallbacks {
+                rows: awaited.rows,
+                wait: Duration::from_millis(left),
+            });
+        }
+        Ok((left > 0).then(|| Instant::now() + Duration::from_millis(left)))
     }
 
     fn is_idle(&self) -> bool {

@@ -80,6 +80,13 @@ pub enum Notice {
     },
     /// No more tasks are looked at in this run.
     Barred(Barred),
+    /// Nothing else is left: rows whose answer was lost may be settled by a callback.
+    AwaitingCallbacks {
+        /// How many rows.
+        rows: u64,
+        /// For how long at most.
+        wait: Duration,
+    },
     /// `--wait-for` is over.
     TimeIsUp,
 }

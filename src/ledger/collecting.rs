@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::clock::UnixMillis;
 use crate::ledger::state::{Event, next};
 use crate::ledger::{
-    Announced, Announcement, AttemptId, Claim, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Seen, Sighting, Store,
-    Unsaved,
+    Announced, Announcement, AttemptId, Awaited, Claim, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Seen,
+    Sighting, Store, Unsaved,
 };
 use crate::row::{RowState, TaskId, Token};
 
@@ -252,6 +252,22 @@ fn addressed(row: &Row<'_>) -> rusqlite::Result<Addressed> {
         is_outdated: row.get(7)?,
         number: row.get(8)?,
     })
+}
+
+/// See [`crate::ledger::Tasks::awaited`].
+pub(super) fn awaited(connection: &Connection, since: UnixMillis) -> rusqlite::Result<Awaited> {
+    connection.query_row(
+        "SELECT count(DISTINCT r.row_id), max(a.began_at)
+         FROM rows r JOIN manifest m USING (row_id) JOIN attempts a USING (row_id)
+         WHERE r.state = 'unknown' AND a.result = 'unknown' AND a.began_at >= ?1",
+        [since.0],
+        |row| {
+            Ok(Awaited {
+                rows: row.get::<_, i64>(0)?.unsigned_abs(),
+                last_began_at: row.get::<_, Option<i64>>(1)?.map(UnixMillis),
+            })
+        },
+    )
 }
 
 /// See [`crate::ledger::Tasks::seen`].

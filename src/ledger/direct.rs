@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use crate::clock::UnixMillis;
 use crate::ledger::collecting::{self, StepError};
 use crate::ledger::{
-    Announced, Announcement, AttemptId, Due, LedgerError, NotSaved, OpenTask, Realm, SavedVideo, Sighting, Store,
-    Tasks, Unsaved,
+    Announced, Announcement, AttemptId, Awaited, Due, LedgerError, NotSaved, OpenTask, Realm, SavedVideo, Sighting,
+    Store, Tasks, Unsaved,
 };
 use crate::row::{RowState, Token};
 
@@ -133,6 +133,10 @@ impl Tasks for Direct {
 
     async fn announce(&self, announcement: Announcement) -> Result<Announced, LedgerError> {
         self.step(|connection| Ok(collecting::announce(connection, &announcement)?))
+    }
+
+    async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {
+        self.step(|connection| Ok(collecting::awaited(connection, since)?))
     }
 
     async fn saved(&self, video: SavedVideo) -> Result<(), LedgerError> {

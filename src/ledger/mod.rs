@@ -37,7 +37,9 @@ pub use reserve::Orphan;
 pub use settle::{Decision, Settled};
 pub use state::Event;
 pub use store::{Balance, Realm, Store};
-pub use tasks::{Announced, Announcement, Claim, Due, NotSaved, OpenTask, SavedVideo, Seen, Sighting, Tasks, Unsaved};
+pub use tasks::{
+    Announced, Announcement, Awaited, Claim, Due, NotSaved, OpenTask, SavedVideo, Seen, Sighting, Tasks, Unsaved,
+};
 pub use writer::Writer;
 
 use crate::clock::UnixMillis;

@@ -400,6 +400,22 @@ impl Reader {
             .map_err(|source| self.failed(source))
     }
 
+    /// Tasks that callbacks named and no row has: made by requests that were answered with an error, or of content that
+    /// was edited since. They may have been charged. Each with its row's place in the manifest; at most `most`.
+    pub fn extra_tasks(&self, most: u32) -> Result<Vec<(Option<u32>, String)>, LedgerError> {
+        let read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT m.number, a.announced FROM attempts a JOIN rows r USING (row_id) LEFT JOIN manifest m USING (row_id)
+                 WHERE a.announced IS NOT NULL AND a.announced IS NOT a.task_id AND a.announced IS NOT r.task_id
+                       AND (r.task_id IS NOT NULL OR a.attempt_id <= r.edited_after)
+                 ORDER BY a.attempt_id LIMIT ?1",
+            )?;
+            let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|source| self.failed(source))
+    }
+
     /// When the task ended whose video has waited longest to be saved.
     pub fn oldest_unsaved(&self) -> Result<Option<UnixMillis>, LedgerError> {
         self.connection

@@ -25,6 +25,9 @@ pub trait Tasks: Clone + Send + Sync + 'static {
     /// Commits what a callback said, so that its task is looked at next.
     fn announce(&self, announcement: Announcement) -> impl Future<Output = Result<Announced, LedgerError>> + Send;
 
+    /// The unknown rows whose callback may still come: those whose request was begun at `since` or later.
+    fn awaited(&self, since: UnixMillis) -> impl Future<Output = Result<Awaited, LedgerError>> + Send;
+
     /// Commits that a video is on disk, whole.
     fn saved(&self, video: SavedVideo) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
@@ -170,6 +173,15 @@ pub enum Announced {
     },
     /// No request of ours bears this token; nothing was changed.
     NoSuchRequest,
+}
+
+/// Unknown rows that a callback may settle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Awaited {
+    /// How many.
+    pub rows: u64,
+    /// When the last of their requests was begun.
+    pub last_began_at: Option<UnixMillis>,
 }
 
 /// A video on disk.

@@ -17,8 +17,8 @@ use crate::ledger::collecting::{self, StepError};
 use crate::ledger::reserve::{Orphan, Reserve};
 use crate::ledger::state::{Event, next};
 use crate::ledger::{
-    Announced, Announcement, AttemptId, AttemptResult, Due, Ending, FIRST_LOOK, Intent, Ledger, LedgerError, NotSaved,
-    OpenTask, QueuedRow, Refusal, SavedVideo, Sighting, Store, StoredUpload, Tasks, Unsaved, Uploads,
+    Announced, Announcement, AttemptId, AttemptResult, Awaited, Due, Ending, FIRST_LOOK, Intent, Ledger, LedgerError,
+    NotSaved, OpenTask, QueuedRow, Refusal, SavedVideo, Sighting, Store, StoredUpload, Tasks, Unsaved, Uploads,
 };
 use crate::row::{RowState, Submission};
 
@@ -192,6 +192,11 @@ impl Tasks for Writer {
 
     async fn announce(&self, announcement: Announcement) -> Result<Announced, LedgerError> {
         self.write(move |connection| Ok(collecting::announce(connection, &announcement)?))
+            .await
+    }
+
+    async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {
+        self.read(move |connection| Ok(collecting::awaited(connection, since)?))
             .await
     }
 

@@ -52,7 +52,7 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     }
     if counts.failed > 0 {
         hints.push(format!(
-            "{} ended without a video (failed tasks are free of charge); make {} anew, each as a new task: \
+            "{} ended without a video (failed tasks are free as a rule); make {} anew, each as a new task: \
              `hailuo-batch run {}{} --retry-failed`",
             counted(counts.failed, "task"),
             if counts.failed == 1 { "it" } else { "them" },

@@ -36,5 +36,5 @@ pub use hints::{BALANCE_UNREAD, remedy};
 pub use money::{Account, Bill, Cost};
 pub use progress::{Pause, Progress, Snapshot, Target, TaskCounts};
 pub use secrets::Secrets;
-pub use summary::{Command, Halt, Signal, Summary};
+pub use summary::{Command, ExtraTask, Halt, Signal, Summary};
 pub use wording::{counted, credits};

@@ -30,6 +30,8 @@ pub struct Summary {
     pub changed: u64,
     /// Unknown rows that the manifest no longer has; in no count by state.
     pub unknown_elsewhere: u64,
+    /// Tasks that callbacks named and no row has; they may have been charged.
+    pub extra_tasks: Vec<ExtraTask>,
     /// Rows that the API took in this run.
     pub newly_accepted: u64,
     /// HTTP requests to createTask in this run.
@@ -64,6 +66,15 @@ pub struct Summary {
     pub results_failed: bool,
     /// The ledger as it may be shown: a path, or a URL without its password.
     pub ledger: String,
+}
+
+/// A task that no row has: of a request that was answered with an error, or of content that was edited since.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ExtraTask {
+    /// The row it was made for, by its place in the manifest; `None` if the manifest no longer has it.
+    pub row: Option<u32>,
+    /// The API's name for it.
+    pub task_id: String,
 }
 
 /// What the user asked for.
@@ -134,6 +145,7 @@ impl Serialize for Summary {
         map.serialize_entry("sandbox", &self.sandbox)?;
         map.serialize_entry("changed", &self.changed)?;
         map.serialize_entry("unknown_elsewhere", &self.unknown_elsewhere)?;
+        map.serialize_entry("extra_tasks", &self.extra_tasks)?;
         map.serialize_entry("newly_accepted", &self.newly_accepted)?;
         map.serialize_entry("requests", &self.requests)?;
         map.serialize_entry("retries", &self.retries)?;
@@ -189,6 +201,11 @@ fn write_counts(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result
     if summary.unknown_elsewhere > 0 {
         let rows = counted(summary.unknown_elsewhere, "unknown row");
         writeln!(formatter, "and {rows} no longer in the manifest")?;
+    }
+    for ExtraTask { row, task_id } in &summary.extra_tasks {
+        let row = row.map_or_else(String::new, |row| format!(" of row {row}"));
+        let task_id = escape::excerpt(task_id, 64);
+        writeln!(formatter, "and an extra task{row}, perhaps charged: {task_id}")?;
     }
     Ok(())
 }

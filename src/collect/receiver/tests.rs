@@ -10,7 +10,9 @@ use tokio::sync::{Semaphore, watch};
 use super::*;
 use crate::clock::UnixMillis;
 use crate::ledger::direct::Direct;
-use crate::ledger::{Announced, Announcement, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Sighting, Unsaved};
+use crate::ledger::{
+    Announced, Announcement, Awaited, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Sighting, Unsaved,
+};
 use crate::row::{CallbackToken, RowState, Token};
 
 /// Task of row 1, and of the signed examples of the vendor's pages.
@@ -62,6 +64,10 @@ impl Tasks for Office {
             return Err(LedgerError::Stopped);
         }
         self.direct.announce(announcement).await
+    }
+
+    async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {
+        self.direct.awaited(since).await
     }
 
     async fn saved(&self, video: SavedVideo) -> Result<(), LedgerError> {

@@ -367,6 +367,29 @@ async fn a_callback_has_its_task_looked_at_at_once_and_settles_a_row_without_an_
 }
 
 #[tokio::test(start_paused = true)]
+async fn with_callbacks_on_a_row_without_an_answer_is_waited_for_a_quarter_of_an_hour() {
+    let mut trial = Trial::new(2);
+    trial.ledger.lose_answer(2);
+    let api = Api::new(|task, _| record(task, TaskState::Success));
+    trial.collect(&api, None).await;
+    let without = Instant::now() - api.began;
+    assert!(without < Duration::from_secs(5), "{without:?}");
+    trial.config.callbacks = true;
+    let began = Instant::now();
+    trial.collect(&api, None).await;
+    let waited = Instant::now() - began + without;
+    assert!(
+        waited > Duration::from_secs(890) && waited < Duration::from_secs(910),
+        "{waited:?}"
+    );
+    // Its time is over.
+    let began = Instant::now();
+    trial.collect(&api, None).await;
+    assert!(Instant::now() - began < Duration::from_secs(1));
+    assert_eq!(trial.ledger.row(2).0, RowState::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
 async fn videos_are_fetched_a_few_at_once_and_a_second_collector_fetches_none_again() {
     let trial = Trial::new(5);
     let api = Api::new(|task, _| record(task, TaskState::Success));
