@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -51,7 +52,12 @@ pub(super) struct Manner {
     pub(super) callbacks: bool,
     /// Stay until told to stop.
     pub(super) forever: bool,
+    /// Wait no longer than this, whatever the job says.
+    pub(super) wait_for: Option<Duration>,
 }
+
+/// How long a run that is not to wait for its tasks stays for those that callbacks named: one look each.
+pub(super) const FOR_ANNOUNCED: Duration = Duration::from_secs(30);
 
 impl Collector {
     /// Makes the folder and prepares the ledger. Asks nobody anything yet. `folder` is where videos go; `None`: nowhere.
@@ -75,7 +81,7 @@ impl Collector {
             downloads: job.collect.downloads,
             callbacks: manner.callbacks,
             forever: manner.forever,
-            wait_for: job.collect.wait_for,
+            wait_for: manner.wait_for.or(job.collect.wait_for),
             wall,
         };
         Ok(Collector {
@@ -226,7 +232,7 @@ fn tell(console: &Console, notice: &Notice) {
             "{} without an answer: {} callback is waited for, {} at most (Ctrl-C ends it; `serve` or `settle` does it later)",
             counted(*rows, "row"),
             if *rows == 1 { "its" } else { "their" },
-            humantime::format_duration(std::time::Duration::from_secs(wait.as_secs()))
+            humantime::format_duration(Duration::from_secs(wait.as_secs()))
         )),
         Notice::TimeIsUp => console.notice("time is up: tasks that have not ended are left to the next `collect`"),
     }

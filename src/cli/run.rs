@@ -103,7 +103,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     summary.command_line = words;
     fill_in(&mut summary, &report, &job, &signals, started.elapsed());
     summary.halted = summary.halted.or(refused);
-    if let Some(collected) = &collected {
+    if let Some(collected) = collected.as_ref().filter(|_| job.collect.wait) {
         collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
     }
     match &written {
@@ -222,9 +222,11 @@ async fn send(
     if let Some(folder) = folder {
         collecting::tidy(folder, &reader);
     }
+    // Rows whose task a callback has named are not sent before its record was read, whoever waits for what.
+    let announced = reader.announced_rows()?;
     let to_collect = match job.collect.wait {
-        true => collecting::to_collect(job, &counts, folder.is_some()),
-        false => 0,
+        true => collecting::to_collect(job, &counts, folder.is_some()) + announced,
+        false => announced,
     };
     if counts.queued == 0 && to_collect == 0 {
         let run_id = store.begin_run(Wall::System, target)?;
@@ -240,11 +242,12 @@ async fn send(
         Some(address) => Some(Listener::bind(job, console, address).await?),
         None => None,
     };
-    let collector = match job.collect.wait {
+    let collector = match job.collect.wait || announced > 0 {
         true => {
             let manner = Manner {
                 callbacks: listener.is_some() && job.callback_url.is_some(),
                 forever: false,
+                wait_for: (!job.collect.wait).then_some(collecting::FOR_ANNOUNCED),
             };
             Some(Collector::prepare(job, console, &service, &mut store, folder, manner)?)
         }

@@ -45,6 +45,7 @@ pub(super) async fn run(args: ServeArgs, words: Vec<String>) -> Result<ExitCode,
     let manner = Manner {
         callbacks: true,
         forever: true,
+        wait_for: None,
     };
     session
         .collect(folder.as_deref(), folder.is_some(), manner, Some(listener))

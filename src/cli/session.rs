@@ -70,6 +70,7 @@ impl Session {
         let authorization = authorization(&job, &console)?;
         let mut store = open_existing(&job)?;
         news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
+        news::warn_of_another_place(&console, &job, store.last_target()?);
         Ok(Session {
             job,
             console,
@@ -83,8 +84,9 @@ impl Session {
 
     /// Whether there is anything to collect.
     pub(super) fn has_work(&self, saving: bool) -> Result<bool, Failure> {
-        let counts: Counts = Reader::open(&self.job.ledger)?.counts()?.into_iter().collect();
-        Ok(collecting::to_collect(&self.job, &counts, saving) > 0)
+        let reader = Reader::open(&self.job.ledger)?;
+        let counts: Counts = reader.counts()?.into_iter().collect();
+        Ok(collecting::to_collect(&self.job, &counts, saving) + reader.announced_rows()? > 0)
     }
 
     /// Removes what a crash may have left in the folder of videos.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::UnixMillis;
-use crate::collect::cadence::next_look;
+use crate::collect::cadence::{STALE_CADENCE, next_look};
 use crate::kie::{Look, Remedy, TaskRecord, TaskState};
 use crate::ledger::{OpenTask, Seen};
 use crate::row::{CallbackToken, MODEL};
@@ -46,8 +46,19 @@ pub(super) enum Effect {
     },
 }
 
-/// What `look` at `task` means `now`; with `callbacks`, looks are rarer.
-pub(super) fn judge(task: &OpenTask, look: Look, now: UnixMillis, callbacks: bool) -> Judgement {
+/// What looks at tasks know of each other.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Circumstances {
+    /// Callbacks come in: looks are rarer.
+    pub callbacks: bool,
+    /// This collector has read the record of some task. If not, the server may not be the one that was sent to, or the
+    /// key another account's: that it knows nothing of a task proves nothing then.
+    pub is_trusted: bool,
+}
+
+/// What `look` at `task` means `now`.
+pub(super) fn judge(task: &OpenTask, look: Look, now: UnixMillis, circumstances: Circumstances) -> Judgement {
+    let Circumstances { callbacks, is_trusted } = circumstances;
     let age = Duration::from_millis(now.millis_since(task.submitted_at));
     let apart = next_look(age, callbacks);
     let fine = |seen| Judgement {
@@ -57,6 +68,10 @@ pub(super) fn judge(task: &OpenTask, look: Look, now: UnixMillis, callbacks: boo
     match look {
         Look::Record(record) if task.claim.is_some() && !bears_our_mark(task, &record) => fine(Seen::NotOurs),
         Look::Record(record) => fine(seen_in(task, *record, now, now.after(apart))),
+        // Not waited for, and not given up: the next collector asks again.
+        Look::Missing if !is_trusted && is_enough(task, now) => fine(Seen::Doubtful {
+            due_at: now.after(STALE_CADENCE),
+        }),
         Look::Missing => fine(doubt(task, now, now.after(apart)).unwrap_or_else(|| match task.claim {
             Some(_) => Seen::NotOurs,
             None => Seen::Failed {
@@ -137,9 +152,13 @@ fn seen_in(task: &OpenTask, record: TaskRecord, now: UnixMillis, due_at: UnixMil
 
 /// One more doubtful look, unless there have been enough.
 fn doubt(task: &OpenTask, now: UnixMillis, due_at: UnixMillis) -> Option<Seen> {
+    (!is_enough(task, now)).then_some(Seen::Doubtful { due_at })
+}
+
+/// Whether a doubtful look now is one of enough, over long enough.
+fn is_enough(task: &OpenTask, now: UnixMillis) -> bool {
     let lasted = task.doubt_since.map_or(0, |since| now.millis_since(since));
-    let enough = task.doubt_looks + 1 >= DOUBTFUL_LOOKS && u128::from(lasted) >= DOUBTFUL_FOR.as_millis();
-    (!enough).then_some(Seen::Doubtful { due_at })
+    task.doubt_looks + 1 >= DOUBTFUL_LOOKS && u128::from(lasted) >= DOUBTFUL_FOR.as_millis()
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use crate::clock::Wall;
 use crate::collect::agenda::Agenda;
-use crate::collect::judge::{Effect, Judgement, judge};
+use crate::collect::judge::{Circumstances, Effect, Judgement, judge};
 use crate::collect::watch::{Barred, CollectConfig, Notice, Standing, Watch};
-use crate::kie::TaskApi;
+use crate::kie::{Look, TaskApi};
 use crate::ledger::{LedgerError, OpenTask, Sighting, Tasks};
 use crate::pace::Pace;
 use crate::rate::Rate;
@@ -35,7 +35,7 @@ pub(super) struct Looks<A, L> {
     api: Arc<A>,
     ledger: L,
     wall: Wall,
-    callbacks: bool,
+    circumstances: Circumstances,
     pace: Option<Pace>,
     agenda: Agenda<OpenTask>,
     in_flight: JoinSet<Result<Looked, LedgerError>>,
@@ -49,7 +49,9 @@ pub(super) struct Looks<A, L> {
 pub(super) struct Looked {
     row_id: i64,
     number: u32,
-    was_claim: bool,
+    /// The row had no answer: a callback named its task.
+    was_unsettled: bool,
+    saw_record: bool,
     effect: Effect,
     state: Option<RowState>,
 }
@@ -64,7 +66,10 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             api,
             ledger,
             wall: config.wall,
-            callbacks: config.callbacks,
+            circumstances: Circumstances {
+                callbacks: config.callbacks,
+                is_trusted: false,
+            },
             pace,
             agenda: Agenda::new(config.forever),
             in_flight: JoinSet::new(),
@@ -120,9 +125,9 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             if let Some(task) = self.agenda.take() {
                 standing.looks += 1;
                 let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
-                let (wall, callbacks) = (self.wall, self.callbacks);
+                let (wall, circumstances) = (self.wall, self.circumstances);
                 self.in_flight
-                    .spawn(async move { look_at(&*api, &ledger, task, wall, callbacks).await });
+                    .spawn(async move { look_at(&*api, &ledger, task, wall, circumstances).await });
             }
         }
         Ok(None)
@@ -137,6 +142,7 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
     pub(super) fn ended(&mut self, looked: Looked, standing: &mut Standing, watch: &Watch) -> bool {
         self.agenda.done(looked.row_id);
         let row = looked.number;
+        self.circumstances.is_trusted |= looked.saw_record;
         match looked.state {
             Some(RowState::Succeeded) => {
                 tracing::info!(row, "succeeded");
@@ -148,7 +154,7 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             }
             _ => {}
         }
-        if looked.was_claim && looked.state.is_some() {
+        if looked.was_unsettled && looked.state.is_some() {
             standing.settled += 1;
             (watch.notice)(Notice::Settled { row });
         }
@@ -207,11 +213,12 @@ async fn look_at<A: TaskApi, L: Tasks>(
     ledger: &L,
     task: OpenTask,
     wall: Wall,
-    callbacks: bool,
+    circumstances: Circumstances,
 ) -> Result<Looked, LedgerError> {
     let look = api.look(&task.task_id).await;
     let at = wall.now();
-    let Judgement { seen, effect } = judge(&task, look, at, callbacks);
+    let saw_record = matches!(look, Look::Record(_));
+    let Judgement { seen, effect } = judge(&task, look, at, circumstances);
     let state = match seen {
         Some(seen) => {
             let sighting = Sighting {
@@ -228,7 +235,9 @@ async fn look_at<A: TaskApi, L: Tasks>(
     Ok(Looked {
         row_id: task.row_id,
         number: task.number,
-        was_claim: task.claim.is_some(),
+        // One that is being sent gets its answer in a moment.
+        was_unsettled: task.claim.is_some() && task.state != RowState::Sending,
+        saw_record,
         effect,
         state,
     })

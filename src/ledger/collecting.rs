@@ -26,22 +26,47 @@ impl Store {
             let done = self.connection.execute(sql, [at.0]).map(drop);
             done.map_err(|source| self.failed("write", source))
         };
+        // Rows that a results file brought along have no moment of their own.
         run(
-            "UPDATE rows SET due_at = min(coalesce(submitted_at, 0), ?1) WHERE state = 'accepted' AND due_at IS NULL",
+            "UPDATE rows SET submitted_at = ?1 WHERE state = 'accepted' AND submitted_at IS NULL",
             now,
         )?;
-        // Whatever was planned for later than any plan reaches was planned by a clock that has been set back since.
+        run(
+            "UPDATE rows SET due_at = min(submitted_at, ?1) WHERE state = 'accepted' AND due_at IS NULL",
+            now,
+        )?;
+        // A task that nobody waits for any more, or one that was planned for by a clock that has been set back since.
         run(
             "UPDATE rows SET due_at = 0 WHERE due_at > ?1 AND state <> 'succeeded'",
             now.after(LONGEST_PLAN),
         )?;
+        self.reopen()?;
         if save {
             run(
                 "UPDATE rows SET due_at = min(completed_at, ?1) WHERE state = 'succeeded'",
                 now,
             )?;
         }
-        Ok(())
+        // Rows that left the manifest are left alone, and would only stand in the way of those that are due.
+        run(
+            "UPDATE rows SET due_at = NULL WHERE due_at <= ?1 AND state IN ('accepted', 'succeeded')
+             AND row_id NOT IN (SELECT row_id FROM manifest WHERE row_id IS NOT NULL)",
+            UnixMillis(i64::MAX),
+        )
+    }
+
+    /// Tasks that were given up for want of a record, or of a video, are looked at once more: the API may have found
+    /// them again, or the one that was asked was another.
+    fn reopen(&self) -> Result<(), LedgerError> {
+        let reopened = next(RowState::Failed, Event::Reopened)?;
+        self.connection
+            .execute(
+                "UPDATE rows SET state = ?1, due_at = 0, error_code = NULL, error_message = NULL
+                 WHERE state = 'failed' AND error_code IN ('no_record', 'no_result')",
+                [reopened.as_str()],
+            )
+            .map(drop)
+            .map_err(|source| self.failed("write", source))
     }
 
     /// Puts saved rows back whose file `is_there` no longer finds, so that it is fetched again. Returns how many.
@@ -82,15 +107,18 @@ impl Store {
 /// See [`crate::ledger::Tasks::due`].
 pub(super) fn due(connection: &Connection, now: UnixMillis, most: usize) -> rusqlite::Result<Due<OpenTask>> {
     let mut statement = connection.prepare_cached(
-        "SELECT r.row_id, m.number, r.state, r.task_id, coalesce(r.submitted_at, r.due_at), r.doubt_since, r.doubt_looks
-         FROM rows r INDEXED BY rows_to_look_at JOIN manifest m USING (row_id)
-         WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at <= ?1 ORDER BY r.due_at LIMIT ?2",
+        "SELECT r.row_id, coalesce(m.number, 0), r.state, r.task_id, coalesce(r.submitted_at, r.due_at), r.doubt_since,
+                r.doubt_looks
+         FROM rows r INDEXED BY rows_to_look_at LEFT JOIN manifest m USING (row_id)
+         WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at <= ?1
+               AND (m.number IS NOT NULL OR r.state <> 'accepted')
+         ORDER BY r.due_at LIMIT ?2",
     )?;
     let mut rows = statement.query(params![now.0, i64::try_from(most).unwrap_or(i64::MAX)])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
-        let accepted = row.get_ref(2)?.as_str()? == RowState::Accepted.as_str();
-        let open = if accepted {
+        let state = state_of(row, 2)?;
+        let open = if state == RowState::Accepted {
             task_of(row.get_ref(3)?.as_str_or_null()?).map(|task_id| (task_id, None, row.get(4)))
         } else {
             announced(connection, row.get(0)?)?.map(|(task_id, claim, began_at)| (task_id, Some(claim), Ok(began_at)))
@@ -102,6 +130,7 @@ pub(super) fn due(connection: &Connection, now: UnixMillis, most: usize) -> rusq
             row_id: row.get(0)?,
             number: row.get(1)?,
             task_id,
+            state,
             claim,
             submitted_at: UnixMillis(submitted_at?),
             doubt_since: row.get::<_, Option<i64>>(5)?.map(UnixMillis),
@@ -110,8 +139,10 @@ pub(super) fn due(connection: &Connection, now: UnixMillis, most: usize) -> rusq
     }
     let next = next_due(
         connection,
-        "SELECT r.due_at FROM rows r INDEXED BY rows_to_look_at JOIN manifest m USING (row_id)
-         WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at > ?1 ORDER BY r.due_at LIMIT 1",
+        "SELECT r.due_at FROM rows r INDEXED BY rows_to_look_at LEFT JOIN manifest m USING (row_id)
+         WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at > ?1
+               AND (m.number IS NOT NULL OR r.state <> 'accepted')
+         ORDER BY r.due_at LIMIT 1",
         now,
     )?;
     Ok(Due { now: due, next })
@@ -181,7 +212,7 @@ fn task_of(text: Option<&str>) -> Option<TaskId> {
 }
 
 /// See [`crate::ledger::Tasks::announce`].
-pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> rusqlite::Result<Announced> {
+pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> Result<Announced, StepError> {
     let Announcement {
         attempt,
         token,
@@ -190,7 +221,8 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
     let found = connection
         .prepare_cached(
             "SELECT a.token, a.announced, a.task_id, r.row_id, r.state, r.task_id, r.due_at,
-                    a.attempt_id <= r.edited_after, (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
+                    a.attempt_id <= r.edited_after,
+                    r.state = 'failed' AND r.error_code IN ('no_record', 'no_result'), (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
              FROM attempts a JOIN rows r USING (row_id) WHERE a.attempt_id = ?1",
         )?
         .query_row([attempt.0], addressed)
@@ -204,6 +236,15 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
     let task = Some(task_id.as_str());
     let is_own = addressed.row_task.as_deref() == task;
     // A task that the row had before it was queued again is no news either.
+    if is_own && addressed.was_given_up {
+        let reopened = next(addressed.state, Event::Reopened)?;
+        connection
+            .prepare_cached(
+                "UPDATE rows SET state = ?2, due_at = 0, error_code = NULL, error_message = NULL WHERE row_id = ?1",
+            )?
+            .execute(params![row_id, reopened.as_str()])?;
+        return Ok(Announced::Due);
+    }
     if (is_own && addressed.state != RowState::Accepted) || (!is_own && addressed.attempts_task.as_deref() == task) {
         return Ok(Announced::Known);
     }
@@ -237,6 +278,8 @@ struct Addressed {
     due_at: Option<i64>,
     /// The row has other content since.
     is_outdated: bool,
+    /// For want of a record, or of a video.
+    was_given_up: bool,
     number: Option<u32>,
 }
 
@@ -250,7 +293,8 @@ fn addressed(row: &Row<'_>) -> rusqlite::Result<Addressed> {
         row_task: row.get(5)?,
         due_at: row.get(6)?,
         is_outdated: row.get(7)?,
-        number: row.get(8)?,
+        was_given_up: row.get(8)?,
+        number: row.get(9)?,
     })
 }
 
@@ -300,14 +344,7 @@ pub(super) fn seen(connection: &Connection, sighting: &Sighting) -> Result<Optio
                 .execute(params![row_id, due_at.0])?;
         }
         Seen::Nothing { due_at } => drop(look_again(due_at)?),
-        Seen::Doubtful { due_at } => {
-            connection
-                .prepare_cached(
-                    "UPDATE rows SET due_at = ?2, doubt_since = coalesce(doubt_since, ?3), doubt_looks = doubt_looks + 1
-                     WHERE row_id = ?1",
-                )?
-                .execute(params![row_id, due_at.0, at.0])?;
-        }
+        Seen::Doubtful { due_at } => note_doubt(connection, *row_id, *due_at, *at)?,
         Seen::Succeeded {
             url,
             credits,
@@ -333,7 +370,7 @@ pub(super) fn seen(connection: &Connection, sighting: &Sighting) -> Result<Optio
             connection
                 .prepare_cached(
                     "UPDATE rows SET state = ?2, error_code = ?3, error_message = ?4, credits = ?5, completed_at = ?6,
-                            due_at = NULL, doubt_since = NULL, doubt_looks = 0
+                            due_at = NULL
                      WHERE row_id = ?1",
                 )?
                 .execute(params![row_id, state.as_str(), code, message, credits, completed_at.0])?;
@@ -358,7 +395,11 @@ fn claim(
         _ if state == RowState::Sending => Some(sighting.at.0 + WHILE_SENDING_MS),
         Seen::NotOurs => None,
         // The record has to be there before it is believed.
-        Seen::Nothing { due_at } | Seen::Doubtful { due_at } => Some(due_at.0),
+        Seen::Nothing { due_at } => Some(due_at.0),
+        Seen::Doubtful { due_at } => {
+            note_doubt(connection, row_id, due_at, sighting.at)?;
+            return Ok(None);
+        }
         _ => {
             let Ok(accepted) = next(state, Event::TaskIdFound) else {
                 return Ok(None);
@@ -396,13 +437,31 @@ fn claim(
     Ok(None)
 }
 
-/// An announced task that is not its row's.
+/// One more look that brought no record, or no video.
+fn note_doubt(connection: &Connection, row_id: i64, due_at: UnixMillis, at: UnixMillis) -> Result<(), StepError> {
+    connection
+        .prepare_cached(
+            "UPDATE rows SET due_at = ?2, doubt_since = coalesce(doubt_since, ?3), doubt_looks = doubt_looks + 1
+             WHERE row_id = ?1",
+        )?
+        .execute(params![row_id, due_at.0, at.0])?;
+    Ok(())
+}
+
+/// An announced task that is not its row's. One that another of its requests was said to have made is looked at next.
 fn forget(connection: &Connection, row_id: i64, attempt: AttemptId) -> Result<(), StepError> {
     connection
         .prepare_cached("UPDATE attempts SET announced = NULL WHERE attempt_id = ?1")?
         .execute([attempt.0])?;
     connection
-        .prepare_cached("UPDATE rows SET due_at = NULL WHERE row_id = ?1")?
+        .prepare_cached(
+            "UPDATE rows SET doubt_since = NULL, doubt_looks = 0,
+                    due_at = CASE WHEN EXISTS (
+                        SELECT 1 FROM attempts a WHERE a.row_id = ?1 AND a.announced IS NOT NULL
+                               AND a.attempt_id > edited_after
+                    ) THEN 0 END
+             WHERE row_id = ?1",
+        )?
         .execute([row_id])?;
     Ok(())
 }

@@ -132,7 +132,7 @@ impl Tasks for Direct {
     }
 
     async fn announce(&self, announcement: Announcement) -> Result<Announced, LedgerError> {
-        self.step(|connection| Ok(collecting::announce(connection, &announcement)?))
+        self.step(|connection| collecting::announce(connection, &announcement))
     }
 
     async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {

@@ -37,9 +37,10 @@ pub struct ImportRow<'a> {
 /// Which rows go back to the queue because the user said so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requeue {
-    /// Rejected and failed rows with one of these codes; an empty list means any code but `dropped`.
+    /// Rejected and failed rows with one of these codes; an empty list means any but `dropped`, `no_record` and
+    /// `no_result`.
     pub retry_rejected: Option<Vec<String>>,
-    /// Failed rows with one of these codes; an empty list means any.
+    /// Failed rows with one of these codes; an empty list means any but `no_record` and `no_result`.
     pub retry_failed: Option<Vec<String>>,
     /// Rows whose content changed after they were accepted: pay for the new content.
     pub resubmit_changed: bool,
@@ -81,6 +82,9 @@ pub struct Changed {
 
 /// How many changed rows are named one by one.
 const CHANGED_PLACES: usize = 20;
+
+/// Rows with these codes may have been paid for: given up by the user, or tasks that the API knows nothing of, or no video.
+const ONLY_BY_NAME: [&str; 3] = ["dropped", "no_record", "no_result"];
 
 /// Rows that wait for their record, looked at a time.
 const OPEN_ROWS: i64 = 500;
@@ -461,7 +465,13 @@ impl Import<'_> {
         self.execute(
             "UPDATE rows SET state = ?2, submission = ?3, content = coalesce(?4, content), tries = 0, task_id = NULL,
                     error_code = NULL, error_message = NULL, submitted_at = NULL, completed_at = NULL, credits = NULL,
-                    video_url = NULL, video_file = NULL, due_at = NULL, doubt_since = NULL, doubt_looks = 0,
+                    video_url = NULL, video_file = NULL,
+                    -- A task that a callback named is looked at before the row is sent again.
+                    due_at = CASE WHEN ?4 IS NULL AND EXISTS (
+                        SELECT 1 FROM attempts a WHERE a.row_id = ?1 AND a.announced IS NOT NULL
+                               AND a.announced IS NOT a.task_id AND a.attempt_id > edited_after
+                    ) THEN 0 END,
+                    doubt_since = NULL, doubt_looks = 0,
                     video_bytes = NULL, video_sha256 = NULL,
                     edited_after = CASE WHEN ?4 IS NULL THEN edited_after
                                         ELSE (SELECT coalesce(max(attempt_id), 0) FROM attempts) END
@@ -473,7 +483,8 @@ impl Import<'_> {
     fn wants_retry(&self, known: &Known) -> bool {
         let named = |codes: &Option<Vec<String>>| match (codes, known.error_code.as_deref()) {
             (None, _) => false,
-            (Some(codes), Some("dropped")) => codes.iter().any(|code| code == "dropped"),
+            // What may have been paid for is sent again by its own name only.
+            (Some(codes), Some(code)) if ONLY_BY_NAME.contains(&code) => codes.iter().any(|given| given == code),
             (Some(codes), _) if codes.is_empty() => true,
             (Some(codes), Some(found)) => codes.iter().any(|code| code == found),
             (Some(_), None) => false,

@@ -400,6 +400,18 @@ impl Reader {
             .map_err(|source| self.failed(source))
     }
 
+    /// Rows that are not accepted and whose task a callback has named: its record has to be read before they are sent.
+    pub fn announced_rows(&self) -> Result<u64, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM rows INDEXED BY rows_to_look_at
+                 WHERE due_at IS NOT NULL AND state <> 'succeeded' AND state <> 'accepted'",
+                [],
+                |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()),
+            )
+            .map_err(|source| self.failed(source))
+    }
+
     /// Tasks that callbacks named and no row has: made by requests that were answered with an error, or of content that
     /// was edited since. They may have been charged. Each with its row's place in the manifest; at most `most`.
     pub fn extra_tasks(&self, most: u32) -> Result<Vec<(Option<u32>, String)>, LedgerError> {

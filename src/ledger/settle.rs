@@ -88,7 +88,12 @@ impl Store {
             .execute(
                 "UPDATE rows SET state = ?2, task_id = ?3, error_code = ?4, error_message = ?5, tries = 0,
                         submitted_at = CASE WHEN ?3 IS NULL THEN submitted_at ELSE coalesce(submitted_at, ?6) END,
-                        due_at = CASE WHEN ?3 IS NULL THEN NULL ELSE ?6 END
+                        -- A task that a callback named is looked at before the row is sent again.
+                        due_at = CASE WHEN ?3 IS NOT NULL THEN ?6
+                                      WHEN ?2 = 'queued' AND EXISTS (
+                                          SELECT 1 FROM attempts a WHERE a.row_id = ?1 AND a.announced IS NOT NULL
+                                                 AND a.announced IS NOT a.task_id AND a.attempt_id > edited_after
+                                      ) THEN 0 END
                  WHERE row_id = ?1",
                 params![row_id, after.as_str(), task_id, code, message, at.0],
             )

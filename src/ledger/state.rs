@@ -25,6 +25,8 @@ pub enum Event {
     Succeeded,
     /// The task ended without one.
     Failed,
+    /// The task was given up for want of a record, and is looked at once more.
+    Reopened,
     /// The video is on disk, whole.
     Saved,
     /// The video is no longer on disk, and the user wants it back.
@@ -43,7 +45,7 @@ pub enum Event {
 
 impl Event {
     /// Every event, for tests that go through all of them.
-    pub const ALL: [Event; 17] = [
+    pub const ALL: [Event; 18] = [
         Event::Begin,
         Event::Accepted,
         Event::Again,
@@ -54,6 +56,7 @@ impl Event {
         Event::ImageRefused,
         Event::Succeeded,
         Event::Failed,
+        Event::Reopened,
         Event::Saved,
         Event::VideoLost,
         Event::Resubmitted,
@@ -108,6 +111,7 @@ pub fn next(from: RowState, event: Event) -> Result<RowState, IllegalMove> {
         },
         Failed => match event {
             Event::Retried | Event::EditedResubmitted => Ok(Queued),
+            Event::Reopened => Ok(Accepted),
             _ => refused,
         },
         Accepted => match event {

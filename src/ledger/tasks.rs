@@ -53,6 +53,8 @@ pub struct OpenTask {
     pub number: u32,
     /// The task.
     pub task_id: TaskId,
+    /// Where its row stands.
+    pub state: RowState,
     /// Set for a task that only a callback speaks of: its row is not accepted. The record must show that it is ours.
     pub claim: Option<Claim>,
     /// When the row was accepted; for a claim, when its request was begun.

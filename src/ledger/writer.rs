@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::UnixMillis;
+use crate::clock::{UnixMillis, Wall};
 use crate::ledger::collecting::{self, StepError};
 use crate::ledger::reserve::{Orphan, Reserve};
 use crate::ledger::state::{Event, next};
@@ -103,6 +103,7 @@ impl Store {
                     run_id,
                     reserve,
                     inode,
+                    planning: Wall::steady(),
                     failed: None,
                 }
                 .run(inbox)
@@ -191,7 +192,7 @@ impl Tasks for Writer {
     }
 
     async fn announce(&self, announcement: Announcement) -> Result<Announced, LedgerError> {
-        self.write(move |connection| Ok(collecting::announce(connection, &announcement)?))
+        self.write(move |connection| collecting::announce(connection, &announcement))
             .await
     }
 
@@ -251,6 +252,8 @@ struct Thread {
     reserve: Reserve,
     /// Which file it is.
     inode: Option<u64>,
+    /// The clock that looks at tasks are planned by: one that nobody can set, as the collector's.
+    planning: Wall,
     /// The first error: from there on nothing is written to the ledger any more.
     failed: Option<LedgerError>,
 }
@@ -340,7 +343,8 @@ impl Thread {
                 }
                 Step::Finish { ending, .. } => {
                     let state = ending.result.state_after()?;
-                    expect_row(ending.row_id, finish_row(&transaction, ending, state).map_err(failed)?)?;
+                    let changed = finish_row(&transaction, ending, state, self.planning.now()).map_err(failed)?;
+                    expect_row(ending.row_id, changed)?;
                     expect_row(ending.row_id, finish_attempt(&transaction, ending).map_err(failed)?)?;
                 }
                 Step::Write(work) => work.carry_out(&transaction).map_err(|error| match error {
@@ -391,7 +395,7 @@ impl Thread {
         let read = || {
             let mut statement = self.store.connection.prepare_cached(
                 "SELECT r.row_id, m.number, r.submission, r.tries FROM manifest m JOIN rows r USING (row_id)
-                 WHERE m.number > ?1 AND r.state = 'queued' ORDER BY m.number LIMIT ?2",
+                 WHERE m.number > ?1 AND r.state = 'queued' AND r.due_at IS NULL ORDER BY m.number LIMIT ?2",
             )?;
             let rows = statement.query_map(params![after, i64::try_from(most).unwrap_or(i64::MAX)], |row| {
                 let submission: Submission<'static> =
@@ -429,15 +433,19 @@ fn expect_row(row_id: i64, changed: usize) -> Result<(), LedgerError> {
 fn begin_row(transaction: &Transaction<'_>, intent: &Intent) -> rusqlite::Result<usize> {
     transaction
         .prepare_cached(
-            "UPDATE rows SET state = 'sending', attempts = attempts + 1 WHERE row_id = ?1 AND state = 'queued'",
+            // A row that is due for a look has a task that a callback named: it is looked at before it is sent again.
+            "UPDATE rows SET state = 'sending', attempts = attempts + 1
+             WHERE row_id = ?1 AND state = 'queued' AND due_at IS NULL",
         )?
         .execute([intent.row_id])
 }
 
-/// Whether a callback has shown that an earlier request of the row was taken after all.
+/// Whether a callback has said that an earlier request of the row was taken after all.
 fn has_task(connection: &Connection, row_id: i64) -> rusqlite::Result<bool> {
     connection
-        .prepare_cached("SELECT task_id IS NOT NULL AND state <> 'sending' FROM rows WHERE row_id = ?1")?
+        .prepare_cached(
+            "SELECT state <> 'sending' AND (task_id IS NOT NULL OR due_at IS NOT NULL) FROM rows WHERE row_id = ?1",
+        )?
         .query_row([row_id], |row| row.get(0))
 }
 
@@ -458,10 +466,15 @@ fn begin_attempt(transaction: &Transaction<'_>, run_id: i64, intent: &Intent) ->
         .map(AttemptId)
 }
 
-fn finish_row(transaction: &Transaction<'_>, ending: &Ending, state: RowState) -> rusqlite::Result<usize> {
+fn finish_row(
+    transaction: &Transaction<'_>,
+    ending: &Ending,
+    state: RowState,
+    now: UnixMillis,
+) -> rusqlite::Result<usize> {
     let (task_id, submitted_at, due_at) = match &ending.result {
         AttemptResult::Accepted(task_id) => {
-            let first_look = ending.at.after(FIRST_LOOK);
+            let first_look = now.after(FIRST_LOOK);
             (Some(task_id.as_str()), Some(ending.at.0), Some(first_look.0))
         }
         _ => (None, None, None),

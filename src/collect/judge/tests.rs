@@ -3,15 +3,22 @@
 use super::*;
 use crate::kie::EchoedRequest;
 use crate::ledger::{AttemptId, Claim};
-use crate::row::{TaskId, Token};
+use crate::row::{RowState, TaskId, Token};
 
 const START: i64 = 1_000_000;
+
+/// A server that has shown that it knows our tasks.
+const KNOWN: Circumstances = Circumstances {
+    callbacks: false,
+    is_trusted: true,
+};
 
 fn task() -> OpenTask {
     OpenTask {
         row_id: 1,
         number: 1,
         task_id: TaskId::new("t").unwrap(),
+        state: RowState::Accepted,
         claim: None,
         submitted_at: UnixMillis(START),
         doubt_since: None,
@@ -53,7 +60,7 @@ fn nothing() -> Look {
 
 /// What is seen `seconds` after the task was submitted.
 fn seen(task: &OpenTask, look: Look, seconds: i64) -> Option<Seen> {
-    judge(task, look, UnixMillis(START + seconds * 1_000), false).seen
+    judge(task, look, UnixMillis(START + seconds * 1_000), KNOWN).seen
 }
 
 fn due_in(seen: Option<Seen>, from: i64) -> i64 {
@@ -141,6 +148,30 @@ fn no_record_is_final_only_when_it_lasts() {
 }
 
 #[test]
+fn a_server_that_knows_none_of_our_tasks_ends_none() {
+    let doubted = OpenTask {
+        doubt_looks: 50,
+        doubt_since: Some(UnixMillis(START)),
+        ..task()
+    };
+    for task in [
+        &doubted,
+        &OpenTask {
+            claim: claimed().claim,
+            ..doubted.clone()
+        },
+    ] {
+        let judged = judge(
+            task,
+            Look::Missing,
+            UnixMillis(START + 900_000),
+            Circumstances::default(),
+        );
+        assert_eq!(due_in(judged.seen, 900), 3_600, "it is left to the next collector");
+    }
+}
+
+#[test]
 fn an_announced_task_is_ours_if_its_record_bears_our_token_or_none_at_all() {
     let look = |model: &str, callback_url: Option<String>| {
         let Look::Record(mut record) = record(TaskState::Waiting, &[]) else {
@@ -179,7 +210,7 @@ fn what_concerns_every_look_is_told_apart() {
         message: "slow down".into(),
         retry_after: Some(Duration::from_secs(9)),
     };
-    let judged = judge(&task(), busy, UnixMillis(START), false);
+    let judged = judge(&task(), busy, UnixMillis(START), KNOWN);
     assert_eq!(judged.seen, None);
     assert!(matches!(
         judged.effect,
@@ -193,10 +224,10 @@ fn what_concerns_every_look_is_told_apart() {
         message: String::new(),
         remedy: Remedy::Key,
     };
-    let judged = judge(&task(), barred, UnixMillis(START), false);
+    let judged = judge(&task(), barred, UnixMillis(START), KNOWN);
     assert!(judged.seen.is_none() && matches!(judged.effect, Effect::Barred { .. }));
     assert!(matches!(
-        judge(&task(), nothing(), UnixMillis(START), false).effect,
+        judge(&task(), nothing(), UnixMillis(START), KNOWN).effect,
         Effect::Trouble { .. }
     ));
 }

@@ -3,7 +3,8 @@
 use super::*;
 use crate::ledger::{Announced, Announcement, FIRST_LOOK, NotSaved, SavedVideo, Seen, Sighting, Tasks, Unsaved};
 
-const SOON: UnixMillis = UnixMillis(1_000_000);
+/// Later than anything that is planned here.
+const SOON: UnixMillis = UnixMillis(5_000_000_000_000);
 
 fn sighting(row_id: i64, task_id: &TaskId, claim: Option<AttemptId>, seen: Seen) -> Sighting {
     Sighting {
@@ -64,16 +65,18 @@ async fn a_task_is_looked_at_when_it_is_due_and_its_video_fetched_the_oldest_fir
     for (row_id, id) in [(1, "a"), (2, "b"), (3, "c")] {
         send(&writer, row_id, AttemptResult::Accepted(task(id))).await;
     }
-    let first_look = UnixMillis(2_000).after(FIRST_LOOK);
-    let early = writer.due(UnixMillis(first_look.0 - 1), 9).await.unwrap();
-    assert_eq!((early.now.len(), early.next), (0, Some(first_look)));
+    // Planned by the clock of planning, and not by the moment that the answer is recorded with.
+    let early = writer.due(Wall::System.now(), 9).await.unwrap();
+    let first_look = early.next.unwrap();
+    assert!(early.now.is_empty() && first_look <= Wall::System.now().after(FIRST_LOOK));
+    let first_look = first_look.after(std::time::Duration::from_secs(60));
     assert_eq!(
         writer.due(first_look, 2).await.unwrap().now.len(),
         2,
         "no more than asked for"
     );
 
-    let later = UnixMillis(60_000);
+    let later = first_look.after(std::time::Duration::from_secs(60));
     let at_work = Seen::AtWork { due_at: later };
     let state = writer.seen(sighting(1, &task("a"), None, at_work)).await.unwrap();
     assert_eq!(state, Some(RowState::Accepted));
@@ -85,7 +88,7 @@ async fn a_task_is_looked_at_when_it_is_due_and_its_video_fetched_the_oldest_fir
         .seen(sighting(3, &task("c"), None, succeeded(8_000)))
         .await
         .unwrap();
-    let due_then = writer.due(UnixMillis(59_000), 9).await.unwrap();
+    let due_then = writer.due(UnixMillis(later.0 - 1), 9).await.unwrap();
     assert_eq!((due_then.now.len(), due_then.next), (0, Some(later)));
     assert_eq!(due(&writer, later).await, [(1, "a".into())]);
 
@@ -194,7 +197,7 @@ async fn a_callback_makes_its_task_due_and_changes_nothing_else() {
     let later = Seen::AtWork { due_at: SOON };
     writer.seen(sighting(1, &t, None, later)).await.unwrap();
     let now = UnixMillis(6_000);
-    assert_eq!(due(&writer, now).await, []);
+    assert_eq!(due(&writer, now).await, [], "not before its time");
 
     let forged = Announcement {
         token: Token([2; 16]),
@@ -482,4 +485,142 @@ async fn reply_callback_look_and_crash_lead_to_the_same_end_in_whatever_order_th
             assert_eq!(attempts[0].result.as_deref(), Some("accepted"), "{order:?} {answer:?}");
         }
     }
+}
+
+/// A callback has named its task, and the API could not be asked yet: not even the user's word sends such a row again.
+#[tokio::test]
+async fn a_row_whose_task_a_callback_has_named_is_not_sent_before_it_was_looked_at() {
+    for after in [AttemptResult::Unknown, AttemptResult::Again { counts: true }] {
+        let batch = Batch::new();
+        batch.import(&[A]);
+        let (writer, thread) = batch.writer();
+        let attempt = send(&writer, 1, after.clone()).await;
+        assert_eq!(
+            writer.announce(announcement(attempt, "t")).await.unwrap(),
+            Announced::Due
+        );
+        drop(writer);
+        drop(thread.join().unwrap());
+        let resubmit = Requeue {
+            resubmit_unknown: true,
+            ..Requeue::default()
+        };
+        batch.import_with(&[A], resubmit);
+        let mut store = batch.store();
+        store.settle(1, &Decision::Resubmit, UnixMillis(7_000)).unwrap();
+        drop(store);
+        assert_eq!(Reader::open(&batch.path).unwrap().announced_rows().unwrap(), 1);
+
+        let (writer, thread) = batch.writer();
+        assert_eq!(writer.queued(0, 9).await.unwrap(), []);
+        assert_eq!(writer.begin(intent(1)).await.unwrap(), None);
+        let not_ours = sighting(1, &task("t"), Some(attempt), Seen::NotOurs);
+        writer.seen(not_ours).await.unwrap();
+        assert!(
+            writer.begin(intent(1)).await.unwrap().is_some(),
+            "{after:?}: it was another's"
+        );
+        drop(writer);
+        thread.join().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_announcement_that_is_not_ours_does_not_hide_another() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    let first = send(&writer, 1, AttemptResult::Again { counts: true }).await;
+    let second = send(&writer, 1, AttemptResult::Unknown).await;
+    writer.announce(announcement(first, "mine")).await.unwrap();
+    writer.announce(announcement(second, "bogus")).await.unwrap();
+    assert_eq!(due(&writer, SOON).await, [(1, "bogus".into())]);
+    // Looks without a record are counted for it, too.
+    let doubtful = Seen::Doubtful { due_at: UnixMillis(1) };
+    writer
+        .seen(sighting(1, &task("bogus"), Some(second), doubtful))
+        .await
+        .unwrap();
+    assert_eq!(writer.due(SOON, 9).await.unwrap().now[0].doubt_looks, 1);
+    writer
+        .seen(sighting(1, &task("bogus"), Some(second), Seen::NotOurs))
+        .await
+        .unwrap();
+    let open = writer.due(SOON, 9).await.unwrap().now.remove(0);
+    assert_eq!((open.task_id, open.doubt_looks), (task("mine"), 0));
+    drop(writer);
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_task_given_up_for_want_of_a_record_can_come_back() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    let attempt = send(&writer, 1, accepted()).await;
+    let gone = Seen::Failed {
+        code: "no_record".into(),
+        message: "the API has no record of this task".into(),
+        credits: None,
+        completed_at: UnixMillis(8_000),
+    };
+    writer.seen(sighting(1, &task("t"), None, gone.clone())).await.unwrap();
+    assert_eq!(
+        writer.announce(announcement(attempt, "t")).await.unwrap(),
+        Announced::Due
+    );
+    writer.seen(sighting(1, &task("t"), None, gone)).await.unwrap();
+    drop(writer);
+    drop(thread.join().unwrap());
+    let retry = |codes: &[&str]| Requeue {
+        retry_failed: Some(codes.iter().map(|code| (*code).to_owned()).collect()),
+        ..Requeue::default()
+    };
+    assert_eq!(
+        batch.import_with(&[A], retry(&[])).requeued,
+        0,
+        "only by its name: it may have been paid for"
+    );
+    let mut store = batch.store();
+    store.prepare_collecting(false, SOON).unwrap();
+    drop(store);
+    assert_eq!(batch.states(), [RowState::Accepted]);
+    let (writer, thread) = batch.writer();
+    assert_eq!(due(&writer, SOON).await, [(1, "t".into())]);
+    drop(writer);
+    thread.join().unwrap();
+}
+
+#[tokio::test]
+async fn rows_that_left_the_manifest_are_settled_by_callbacks_and_not_waited_for() {
+    let batch = Batch::new();
+    batch.import(&[A, B, C]);
+    let (writer, thread) = batch.writer();
+    let lost = send(&writer, 1, AttemptResult::Unknown).await;
+    send(&writer, 2, AttemptResult::Accepted(task("b"))).await;
+    send(&writer, 3, AttemptResult::Accepted(task("c"))).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    batch.import(&[C]);
+    let mut store = batch.store();
+    store.prepare_collecting(true, SOON).unwrap();
+    drop(store);
+    let (writer, thread) = batch.writer();
+    assert_eq!(writer.announce(announcement(lost, "a")).await.unwrap(), Announced::Due);
+    assert_eq!(due(&writer, SOON).await, [(0, "a".into()), (1, "c".into())]);
+    let state = writer
+        .seen(sighting(1, &task("a"), Some(lost), Seen::AtWork { due_at: SOON }))
+        .await;
+    assert_eq!(state.unwrap(), Some(RowState::Accepted));
+    assert_eq!(due(&writer, SOON).await, [(1, "c".into())]);
+    drop(writer);
+    thread.join().unwrap();
+    assert_eq!(
+        Reader::open(&batch.path)
+            .unwrap()
+            .standing_apart()
+            .unwrap()
+            .unknown_elsewhere,
+        0
+    );
 }
