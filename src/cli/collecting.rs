@@ -220,9 +220,15 @@ fn tell(console: &Console, notice: &Notice) {
     match notice {
         // Progress shows pauses itself.
         Notice::Paused { reason, wait } => tracing::info!(%reason, wait_ms = wait.as_millis(), "asking nobody"),
-        Notice::Settled { row } => console.notice(&format!(
-            "row {row} was unknown; a callback named its task, and the API's record confirms it"
-        )),
+        Notice::Settled { row } => {
+            let row = match row {
+                0 => "a row that left the manifest".to_owned(),
+                row => format!("row {row}"),
+            };
+            console.notice(&format!(
+                "{row} had no task; a callback named it, and the API's record confirms it"
+            ));
+        }
         Notice::NotSaved { row, message } => console.notice(&format!("row {row}: the video is not saved: {message}")),
         Notice::SavingStopped { message } => {
             console.warn(&format!("no more videos are fetched in this run: {message}"));

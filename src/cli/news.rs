@@ -116,11 +116,16 @@ pub(super) fn tell_of_the_collection(console: &Console, waiting: Waiting, folder
         Some(folder) => format!(", saving videos in `{}`", folder.display()),
         None => String::new(),
     };
-    let more = match waiting.videos {
-        0 => String::new(),
-        videos => format!(" and {}", counted(videos, "finished video")),
+    let what = match (waiting.tasks, waiting.videos) {
+        (tasks, 0) => format!("waiting for {}", counted(tasks, "task")),
+        (0, finished) => format!("fetching {}", counted(finished, "finished video")),
+        (tasks, finished) => format!(
+            "waiting for {}, fetching {}",
+            counted(tasks, "task"),
+            counted(finished, "finished video")
+        ),
     };
-    console.notice(&format!("waiting for {}{more}{videos}", counted(waiting.tasks, "task")));
+    console.notice(&format!("{what}{videos}"));
 }
 
 pub(super) fn tell_of_signal_to_collector(console: &Console, signal: Signal) {

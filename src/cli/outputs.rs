@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::collect::FILES_LIVE;
 use crate::job::Job;
+use crate::job::resolve::BASE_URL;
 use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
 use crate::manifest::Survey;
 use crate::price::{PriceTable, USD_PER_CREDIT};
@@ -123,6 +124,8 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
     Ok(Summary {
         command,
         selection,
+        place: place_of(job),
+        collecting: collecting_of(job),
         sandbox: reader.is_trial()?,
         first_expiry: reader.oldest_unsaved()?.map(|ended| ended.after(FILES_LIVE)),
         counts,
@@ -161,6 +164,24 @@ fn account_of(account: &ledger::Account) -> Account {
         accepted: account.accepted,
         unknown: account.unknown,
     }
+}
+
+/// The options that lead to the same server.
+fn place_of(job: &Job) -> Vec<String> {
+    match job.sandbox || job.base_url.as_str().trim_end_matches('/') == BASE_URL {
+        true => Vec::new(),
+        false => vec!["--base-url".to_owned(), job.base_url.to_string()],
+    }
+}
+
+/// The options by which videos go where they went.
+fn collecting_of(job: &Job) -> Vec<String> {
+    let folder = job.collect.folder.as_ref().map(|folder| folder.display().to_string());
+    let options = [("--download", folder), ("--name", job.collect.name.clone())];
+    let given = options
+        .into_iter()
+        .filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+    given.flatten().collect()
 }
 
 fn extra_tasks(reader: &Reader) -> Result<Vec<ExtraTask>, LedgerError> {

@@ -36,13 +36,16 @@ impl Listener {
         let socket = TcpListener::bind(address)
             .await
             .map_err(|source| Failure::Listen { address, source })?;
-        let path = job.collect.public_url.as_ref().map_or("/", |url| url.path()).to_owned();
+        let path = job.collect.public_url.as_ref().map(|url| url.path().to_owned());
         let bound = socket.local_addr().unwrap_or(address);
         let signed = match key {
             Some(_) => "signed ones only",
             None => "known by their tokens; with `KIE_WEBHOOK_KEY` set, signed ones only",
         };
-        console.notice(&format!("receiving callbacks on http://{bound}{path} ({signed})"));
+        console.notice(&format!(
+            "receiving callbacks on http://{bound}{} ({signed})",
+            path.as_deref().unwrap_or_default()
+        ));
         Ok(Listener {
             socket,
             config: ReceiverConfig {

@@ -85,7 +85,7 @@ pub fn variable(key: &str) -> String {
     }
 }
 
-/// Warnings about variables with our prefix that belong to no option but look like one: a `HAILUO_BATCH_BUGDET` would
+/// What is to be said of variables with our prefix that belong to no option but look like one: a `HAILUO_BATCH_BUGDET` would
 /// otherwise go unnoticed. Others are left alone, as schedulers invent names of their own (`HAILUO_BATCH_SERVICE_HOST`).
 pub(crate) fn misspelt_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut warnings: Vec<String> = names

@@ -198,10 +198,15 @@ impl Job {
             }
             None => given,
         };
-        let mut job = Job::resolve(settings, &Moment::now())?;
         let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        job.warnings.extend(origin::misspelt_variables(variables));
-        Ok(job)
+        // A limit or a place that was meant and is not heard of costs money: better nothing is sent.
+        if let Some(misspelt) = origin::misspelt_variables(variables).into_iter().next() {
+            return Err(JobError::setting(
+                misspelt,
+                "rename it, or take it out of the environment",
+            ));
+        }
+        Job::resolve(settings, &Moment::now())
     }
 
     /// The job that `settings` make at `moment`, once everything is merged.
@@ -901,16 +906,20 @@ mod tests {
                 "refused: Some(\"HAILUO_BATCH_RATE\")",
             ),
             (
-                vec![
-                    ("HAILUO_BATCH_BUGET", "9"),
-                    ("HAILUO_BATCH_SERVICE_HOST", "10.0.0.1"),
-                    ("HAILUO_BATCH_API_KEY", "x"),
-                    ("HAILUO_BATCH_WEBHOOK_KEY", "x"),
-                ],
-                "16 3 120 0 https://api.kie.ai/ [\"the environment variable `HAILUO_BATCH_API_KEY` has no effect: the \
-                 nearest is `KIE_API_KEY`\", \"the environment variable `HAILUO_BATCH_BUGET` has no effect: the nearest \
-                 is `HAILUO_BATCH_BUDGET`\", \"the environment variable `HAILUO_BATCH_WEBHOOK_KEY` has no effect: the \
-                 nearest is `KIE_WEBHOOK_KEY`\"]",
+                vec![("HAILUO_BATCH_API_KEY", "x"), ("HAILUO_BATCH_WEBHOOK_KEY", "x")],
+                "the environment variable `HAILUO_BATCH_API_KEY` has no effect: the nearest is `KIE_API_KEY`",
+            ),
+            (
+                vec![("HAILUO_BATCH_BUGET", "9"), ("HAILUO_BATCH_SERVICE_HOST", "10.0.0.1")],
+                "the environment variable `HAILUO_BATCH_BUGET` has no effect: the nearest is `HAILUO_BATCH_BUDGET`",
+            ),
+            (
+                vec![("HAILUO_BATCH_BASE_URL", "http://127.0.0.1:9")],
+                "the environment variable `HAILUO_BATCH_BASE_URL` has no effect: the nearest is `KIE_BASE_URL`",
+            ),
+            (
+                vec![("HAILUO_BATCH_SERVICE_HOST", "10.0.0.1")],
+                "16 3 120 0 https://api.kie.ai/ []",
             ),
         ] {
             assert_eq!(in_environment(&variables, "clips.csv"), expected);

@@ -222,7 +222,8 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
         .prepare_cached(
             "SELECT a.token, a.announced, a.task_id, r.row_id, r.state, r.task_id, r.due_at,
                     a.attempt_id <= r.edited_after,
-                    r.state = 'failed' AND r.error_code IN ('no_record', 'no_result'), (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
+                    r.state = 'failed' AND coalesce(r.error_code, '') IN ('no_record', 'no_result'),
+                    (SELECT number FROM manifest m WHERE m.row_id = r.row_id)
              FROM attempts a JOIN rows r USING (row_id) WHERE a.attempt_id = ?1",
         )?
         .query_row([attempt.0], addressed)

@@ -36,10 +36,9 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     }
     if summary.changed > 0 {
         hints.push(format!(
-            "change {} back, or pay for the new content: `hailuo-batch run {}{} --resubmit-changed`",
+            "change {} back, or pay for the new content: {}",
             those(summary.changed, "changed row"),
-            selection(summary),
-            trial(summary)
+            again_with("--resubmit-changed", summary)
         ));
     }
     let unsaved = summary.collected.as_ref().is_some_and(|collected| collected.saving) && counts.succeeded > 0;
@@ -52,22 +51,22 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     }
     if counts.failed > 0 {
         hints.push(format!(
-            "{} ended without a video (failed tasks are free as a rule); make {} anew, each as a new task: \
-             `hailuo-batch run {}{} --retry-failed`",
+            "{} ended without a video (failed tasks are free as a rule); make {}: {}",
             counted(counts.failed, "task"),
-            if counts.failed == 1 { "it" } else { "them" },
-            selection(summary),
-            trial(summary)
+            if counts.failed == 1 {
+                "it anew, as a new task"
+            } else {
+                "them anew, each as a new task"
+            },
+            again_with("--retry-failed", summary)
         ));
     }
     let tried_again = counts.rejected.saturating_sub(given_up(summary));
     if tried_again > 0 {
         let rows = those(tried_again, "row");
         hints.push(format!(
-            "correct {rows} that did not make it and run again, or try again without a change: \
-             `hailuo-batch run {}{} --retry-rejected`",
-            selection(summary),
-            trial(summary)
+            "correct {rows} that did not make it and run again, or try again without a change: {}",
+            again_with("--retry-rejected", summary)
         ));
     }
     if let (Some(results), 1..) = (&summary.results, counts.taken()) {
@@ -90,7 +89,12 @@ fn collect(summary: &Summary) -> String {
     if summary.collected.is_some() && !summary.command_line.is_empty() {
         return same(summary);
     }
-    format!("`hailuo-batch collect {}{}`", selection(summary), trial(summary))
+    let collecting = options(&summary.collecting);
+    format!(
+        "`hailuo-batch collect {}{}{collecting}`",
+        selection(summary),
+        place(summary)
+    )
 }
 
 /// How the message of a halt begins whose code is `balance`, when the balance is not known.
@@ -175,7 +179,7 @@ fn those(number: u64, noun: &str) -> String {
 /// The run to make again.
 fn again(summary: &Summary) -> String {
     match summary.command {
-        Command::Collect => format!("`hailuo-batch run {}{}`", selection(summary), trial(summary)),
+        Command::Collect => format!("`hailuo-batch run {}{}`", selection(summary), place(summary)),
         Command::Run | Command::Check | Command::Status => same(summary),
     }
 }
@@ -183,7 +187,7 @@ fn again(summary: &Summary) -> String {
 /// The command that was given.
 fn same(summary: &Summary) -> String {
     if summary.command_line.is_empty() {
-        return format!("`hailuo-batch run {}{}`", selection(summary), trial(summary));
+        return format!("`hailuo-batch run {}{}`", selection(summary), place(summary));
     }
     // With every option it was given: without its budget or its server it would be another run.
     format!("`hailuo-batch {}`", escape::for_shell(&summary.command_line))
@@ -192,6 +196,28 @@ fn same(summary: &Summary) -> String {
 /// What keeps a trial a trial when its command is repeated.
 fn trial(summary: &Summary) -> &'static str {
     if summary.sandbox { " --sandbox" } else { "" }
+}
+
+/// The run to make again, with one option more.
+fn again_with(option: &str, summary: &Summary) -> String {
+    let run = again(summary);
+    match summary.command_line.iter().any(|word| word == option) {
+        true => run,
+        false => format!("{} {option}`", run.trim_end_matches('`')),
+    }
+}
+
+/// What leads to the same server.
+fn place(summary: &Summary) -> String {
+    format!("{}{}", trial(summary), options(&summary.place))
+}
+
+/// Words for the shell, with a space before them.
+fn options(words: &[String]) -> String {
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(" {}", escape::for_shell(words)),
+    }
 }
 
 fn command(name: &str, summary: &Summary) -> String {

@@ -20,6 +20,10 @@ pub struct Summary {
     pub command: Command,
     /// The arguments that name this batch, such as `clips.csv` or `--job nightly.toml`: what hints suggest to repeat.
     pub selection: Vec<String>,
+    /// Where the rows are sent, as options: `--base-url URL`, unless it is the usual place.
+    pub place: Vec<String>,
+    /// Where videos go and how they are named, as options.
+    pub collecting: Vec<String>,
     /// The command line of this run after the program's name: what hints repeat. Empty: hints name only the batch.
     pub command_line: Vec<String>,
     /// The rows were sent to the embedded sandbox: nothing was charged.

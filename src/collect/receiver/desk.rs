@@ -36,8 +36,13 @@ pub(super) struct Desk<L> {
     pub(super) news: Arc<News>,
 }
 
-/// The server: callbacks at `path` and at `/`, nothing anywhere else.
-pub(super) fn router<L: Tasks>(path: &str, desk: Desk<L>) -> Router {
+/// The server: callbacks at `path` and at `/`, nothing anywhere else; without a path, anywhere.
+pub(super) fn router<L: Tasks>(path: Option<&str>, desk: Desk<L>) -> Router {
+    let Some(path) = path else {
+        let anywhere =
+            post(take::<L>).fallback(|State(desk): State<Arc<Desk<L>>>| async move { desk.refuse(Refusal::NotAPost) });
+        return Router::new().fallback_service(anywhere.with_state(Arc::new(desk)));
+    };
     // A literal path, whatever characters the public URL has: braces would be placeholders.
     let path = format!(
         "/{}",

@@ -3,7 +3,7 @@
 //! A callback is a hint: it makes a row due, durably, before it is answered, and what became of the task is then read
 //! from the API itself. So the worst that a forged one can do is a look too many. What the server promises:
 //!
-//! - It takes POSTs to its path (and to `/`, for proxies that cut the path off) that bear a token of the ledger; with a
+//! - It takes POSTs to its path (and to `/`, for proxies that cut the path off; without one, to any) that bear a token of the ledger; with a
 //!   webhook key, only signed ones whose time stamp is within [`crate::kie::signature::WINDOW`]. Everything else is
 //!   refused, and the refusal says no more than its reason.
 //! - 200 means that the ledger has it. Duplicates and late ones are answered 200 as well, and change nothing; when the
@@ -90,8 +90,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Settings of a receiver.
 #[derive(Debug, Clone)]
 pub struct ReceiverConfig {
-    /// The path of the public URL, as [`url::Url::path`] writes it. Callbacks to `/` are taken as well.
-    pub path: String,
+    /// The path of the public URL, as [`url::Url::path`] writes it. Callbacks to `/` are taken as well; `None`: to any.
+    pub path: Option<String>,
     /// What callbacks must be signed with; `None`: the token alone makes a row due.
     pub key: Option<WebhookKey>,
     /// The clock that time stamps are held against, and that says when a row became due.
@@ -130,7 +130,7 @@ impl Receiver {
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(serve(
             listener,
-            desk::router(&config.path, desk),
+            desk::router(config.path.as_deref(), desk),
             Arc::clone(&news),
             stopped,
         ));

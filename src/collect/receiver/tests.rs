@@ -125,7 +125,7 @@ impl Trial {
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&notices);
         let config = ReceiverConfig {
-            path: setup.path.to_owned(),
+            path: (setup.path != "*").then(|| setup.path.to_owned()),
             key: setup.key.and_then(WebhookKey::new),
             wall: Wall::Virtual {
                 base: setup.now,
@@ -468,6 +468,19 @@ async fn any_public_path_can_be_served() {
         let target = format!("/other?token={}", token(1));
         assert_eq!(trial.post(&target, "", &body(TASK)).await.0, 404, "{path}");
     }
+}
+
+/// Whoever does not know the path of the public URL can do without: the token says whose the call is.
+#[tokio::test]
+async fn without_a_public_path_any_will_do() {
+    let trial = Trial::new(Setup { path: "*", ..OPEN }).await;
+    for path in ["/", "/kie", "/a/b/"] {
+        let target = format!("{path}?token={}", token(1));
+        assert_eq!(trial.post(&target, "", &body(TASK)).await.0, 200, "{path}");
+        assert_eq!(trial.post(path, "", &body(TASK)).await.0, 404, "{path} without a token");
+    }
+    let answer = trial.exchange(b"GET /kie HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert_eq!(parse(&answer).0, 405);
 }
 
 #[tokio::test]
