@@ -267,6 +267,7 @@ pub(super) fn fill_in(summary: &mut Summary, report: &CollectReport, saving: boo
         saved_bytes: standing.bytes,
         settled: standing.settled,
         saving_stopped: report.saving_stopped.clone(),
+        last_trouble: report.last_trouble.clone(),
         time_is_up: report.time_is_up,
     });
     if summary.halted.is_none() {

@@ -42,6 +42,8 @@ pub(super) struct Looks<A, L> {
     /// Nobody is asked before this moment, and how often that has been said in a row.
     pause: Option<(Instant, u32)>,
     nothings: u32,
+    /// What the last look brought instead of a record: code and text.
+    last_trouble: Option<String>,
     barred: Option<Barred>,
 }
 
@@ -75,6 +77,7 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             in_flight: JoinSet::new(),
             pause: None,
             nothings: 0,
+            last_trouble: None,
             barred: None,
         }
     }
@@ -82,6 +85,11 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
     /// Why nobody is asked any more, if so.
     pub(super) fn barred(&self) -> Option<&Barred> {
         self.barred.as_ref()
+    }
+
+    /// Code and text of the last look, if it brought nothing.
+    pub(super) fn last_trouble(&self) -> Option<&str> {
+        self.last_trouble.as_deref()
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -164,6 +172,12 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
 
     /// What a look means for the looks after it.
     fn hear(&mut self, row: u32, effect: Effect, standing: &mut Standing, watch: &Watch) {
+        self.last_trouble = match &effect {
+            Effect::Fine => None,
+            Effect::Trouble { code, message }
+            | Effect::Busy { code, message, .. }
+            | Effect::Barred { code, message, .. } => Some(format!("{code}: {message}")),
+        };
         match effect {
             Effect::Fine => {
                 self.nothings = 0;

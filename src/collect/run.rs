@@ -157,6 +157,7 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
         CollectReport {
             standing: self.standing,
             barred: self.looks.barred().cloned(),
+            last_trouble: self.looks.last_trouble().map(str::to_owned),
             saving_stopped: self.saves.and_then(|saves| saves.stopped().map(str::to_owned)),
             ledger_error: self.ledger_error,
             time_is_up,

@@ -118,6 +118,8 @@ pub struct CollectReport {
     pub standing: Standing,
     /// Set if the API refused every look.
     pub barred: Option<Barred>,
+    /// Code and text of the last look, if it brought nothing.
+    pub last_trouble: Option<String>,
     /// Set if fetching had to stop: a full disk, a folder that cannot be written.
     pub saving_stopped: Option<String>,
     /// Set if the ledger failed.

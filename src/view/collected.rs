@@ -27,6 +27,8 @@ pub struct Collected {
     pub settled: u64,
     /// Why the fetching of videos stopped early, if it did.
     pub saving_stopped: Option<String>,
+    /// Code and text of the last look, if it brought nothing.
+    pub last_trouble: Option<String>,
     /// `--wait-for` was over before the tasks had ended.
     pub time_is_up: bool,
 }
