@@ -232,7 +232,17 @@ fn tell(console: &Console, notice: &Notice) {
             ),
         }),
         Notice::SavingGoesOn => console.notice("videos are fetched again"),
-        Notice::Barred(barred) => console.notice(&format!("no more tasks are looked at: {}", halt_of(barred).message)),
+        Notice::Barred { barred, again_in } => {
+            let reason = halt_of(barred).message;
+            console.notice(&match again_in {
+                None => format!("no more tasks are looked at: {reason}"),
+                Some(wait) => format!(
+                    "no tasks are looked at now, and one is tried in {} and then less often: {reason}",
+                    humantime::format_duration(*wait)
+                ),
+            });
+        }
+        Notice::LookingGoesOn => console.notice("tasks are looked at again"),
         Notice::AwaitingCallbacks { rows, wait } => console.notice(&format!(
             "{} without an answer: {} callback is waited for, {} at most (Ctrl-C ends it; `serve` or `settle` does it later)",
             counted(*rows, "row"),

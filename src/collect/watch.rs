@@ -84,8 +84,15 @@ pub enum Notice {
     },
     /// One could be saved, and the others follow.
     SavingGoesOn,
-    /// No more tasks are looked at in this run.
-    Barred(Barred),
+    /// No more tasks are looked at. Said again only when the reason is another.
+    Barred {
+        /// Why.
+        barred: Barred,
+        /// When one is looked at again, to find out, and later less often; `None`: not in this run.
+        again_in: Option<Duration>,
+    },
+    /// The API has answered a look again, and the others follow.
+    LookingGoesOn,
     /// Nothing else is left: rows whose answer was lost may be settled by a callback.
     AwaitingCallbacks {
         /// How many rows.

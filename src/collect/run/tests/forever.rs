@@ -84,3 +84,54 @@ async fn a_full_disk_is_tried_with_one_video_until_there_is_room_again() {
     };
     assert_eq!(*trial.notices.lock().unwrap(), [stopped, Notice::SavingGoesOn]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_refuses_every_look_is_probed_ever_more_rarely_and_told_of_once() {
+    let trial = staying(50, 6 * HOUR);
+    // Probes after 5, 10, 20, 40 and 60 minutes: the last two at 75 and 135 minutes.
+    let api = Api::new(|task, at| match at.as_secs() / 60 {
+        0..80 => Look::Barred {
+            code: "403".into(),
+            message: "no access".into(),
+            remedy: Remedy::Key,
+        },
+        _ => record(task, TaskState::Success),
+    });
+    let disk = Arc::new(Disk::default());
+    let report = trial.collect(&api, Some(&disk)).await;
+    assert_eq!(report.barred, None);
+    assert_eq!((report.standing.succeeded, report.standing.saved), (50, 50));
+    let looks: Vec<u64> = api.looks().iter().map(|(at, _)| at.as_secs() / 60).collect();
+    let probes: Vec<u64> = looks
+        .iter()
+        .copied()
+        .filter(|minute| (1..135).contains(minute))
+        .collect();
+    assert_eq!(probes, [5, 15, 35, 75]);
+    assert_eq!(looks.iter().filter(|minute| **minute >= 135).count(), 50);
+    let notices = trial.notices.lock().unwrap();
+    let [Notice::Barred { again_in, .. }, Notice::LookingGoesOn] = &notices[..] else {
+        panic!("{notices:?}");
+    };
+    assert_eq!(*again_in, Some(HOUR / 12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn videos_are_saved_while_looks_are_refused() {
+    let trial = staying(2, 2 * HOUR);
+    let api = Api::new(|task, _| match task {
+        "t1" => record(task, TaskState::Success),
+        _ => Look::Barred {
+            code: "403".into(),
+            message: String::new(),
+            remedy: Remedy::Key,
+        },
+    });
+    let disk = Arc::new(Disk::default());
+    let troubles = vec![trouble("download", Then::GiveUp)];
+    disk.troubles.lock().unwrap().insert(1, troubles);
+    let report = trial.collect(&api, Some(&disk)).await;
+    assert_eq!((report.standing.succeeded, report.standing.saved), (1, 1));
+    assert_eq!(report.barred.map(|barred| barred.code), Some("403".into()));
+    assert!(Instant::now() - api.began >= 2 * HOUR, "it stays");
+}
