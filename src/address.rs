@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether anybody could reach the address: neither this machine nor one of its own network, nor of no use at all.
 ///
-/// After IANA's registries of special-purpose addresses: what they do not call globally reachable, and multicast.
+/// After IANA's registries of special-purpose addresses: what they do not call globally reachable, multicast, and
+/// identifiers that only look like addresses.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -36,8 +37,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         }
         // 6to4.
         [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
-        // Everything in use is in 2000::/3; 2001:db8::/32 is for documentation.
-        [0x2001, 0xdb8, ..] => false,
+        // Teredo, whose relays carry a packet to any IPv4 address; benchmarking; identifiers that nothing routes (ORCHID,
+        // both versions); documentation.
+        [0x2001, 0, ..] | [0x2001, 2, 0, ..] | [0x2001, 0x10..=0x2f, ..] | [0x2001, 0xdb8, ..] => false,
+        [0x3fff, second, ..] if second < 0x1000 => false,
+        // Everything in use is in 2000::/3.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
@@ -52,7 +56,12 @@ mod tests {
             "8.8.8.8",
             "100.128.0.1",
             "172.32.0.1",
+            "2001:3::1",
+            "2001:2:1::1",
+            "2001:30::1",
+            "2001:4860:4860::8888",
             "2606:4700::1111",
+            "3fff:1000::1",
             "::ffff:8.8.8.8",
             "64:ff9b::808:808",
         ];
@@ -75,7 +84,16 @@ mod tests {
             "::ffff:169.254.169.254",
             "64:ff9b::a9fe:a9fe",
             "2002:7f00:1::",
+            "2001::1",
+            "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+            "2001:2::1",
+            "2001:10::1",
+            "2001:1f:ffff::1",
+            "2001:20::1",
+            "2001:2f:ffff::1",
             "2001:db8::1",
+            "3fff::1",
+            "3fff:fff:ffff::1",
             "fc00::1",
             "fd12:3456::1",
             "fe80::1",

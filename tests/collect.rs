@@ -378,6 +378,17 @@ fn a_file_that_was_broken_off_is_gone_on_with_in_the_same_run() {
 }
 
 #[test]
+fn a_job_whose_runs_do_not_wait_is_collected_into_the_folder_asked_for() {
+    let sandbox = quick_sandbox(&[]);
+    let batch = sent(&rows(1), &sandbox);
+    let job = batch.path("job.toml");
+    fs::write(&job, "wait = false\n").unwrap();
+    let collected = batch.collect(&["--job", job.to_str().unwrap(), "--download", "clips"]);
+    collected.expect_code(0);
+    assert_saved_whole(&batch, &sandbox, "clips");
+}
+
+#[test]
 fn a_full_disk_stops_the_saving_and_the_next_collect_goes_on() {
     if !can_use(&["mount"]) {
         return;

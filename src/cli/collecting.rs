@@ -229,11 +229,32 @@ fn tell(console: &Console, notice: &Notice) {
                 "{row} had no task; a callback named it, and the API's record confirms it"
             ));
         }
-        Notice::NotSaved { row, message } => console.notice(&format!("row {row}: the video is not saved: {message}")),
-        Notice::SavingStopped { message } => {
-            console.warn(&format!("no more videos are fetched in this run: {message}"));
+        Notice::NotSaved { row, message, every } => console.notice(&match every {
+            None => format!("row {row}: the video is not saved: {message}"),
+            Some(every) => format!(
+                "row {row}: the video is not saved, and is tried again every {}: {message}",
+                humantime::format_duration(*every)
+            ),
+        }),
+        Notice::SavingStopped { message, every } => console.warn(&match every {
+            None => format!("no more videos are fetched in this run: {message}"),
+            Some(every) => format!(
+                "no videos are fetched now, and one is tried every {}: {message}",
+                humantime::format_duration(*every)
+            ),
+        }),
+        Notice::SavingGoesOn => console.notice("videos are fetched again"),
+        Notice::Barred { barred, again_in } => {
+            let reason = halt_of(barred).message;
+            console.notice(&match again_in {
+                None => format!("no more tasks are looked at: {reason}"),
+                Some(wait) => format!(
+                    "no tasks are looked at now, and one is tried in {} and then less often: {reason}",
+                    humantime::format_duration(*wait)
+                ),
+            });
         }
-        Notice::Barred(barred) => console.notice(&format!("no more tasks are looked at: {}", halt_of(barred).message)),
+        Notice::LookingGoesOn => console.notice("tasks are looked at again"),
         Notice::AwaitingCallbacks { rows, wait } => console.notice(&format!(
             "{} without an answer: {} callback is waited for, {} at most (Ctrl-C ends it; `serve` or `settle` does it later)",
             counted(*rows, "row"),

@@ -55,7 +55,7 @@ const LAST_ATTEMPTS: u32 = 4_096;
 pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let selection = selection_of(&args.settings.files);
-    let job = Job::load(args.settings)?;
+    let job = Job::load(args.settings)?.for_run();
     let console = Console::new(&job)?;
     let authorization = authorization(&job, &console)?;
     collecting::names_of(&job)?;

@@ -56,7 +56,13 @@ impl<A: TaskApi> Folder<A> {
 
     /// Fetches the video from its own link, and from a fresh one if that leads nowhere any more, or has been tried
     /// already (`anew`): its host may be gone for good.
-    async fn fetch(&self, video: &Unsaved, target: &Path, anew: bool) -> Result<Fetched, Failed> {
+    async fn fetch(
+        &self,
+        video: &Unsaved,
+        target: &Path,
+        anew: bool,
+        fresh: &mut FreshLink,
+    ) -> Result<Fetched, Failed> {
         let part = self.part_of(video);
         let wanted = |url| Wanted {
             url,
@@ -65,7 +71,7 @@ impl<A: TaskApi> Folder<A> {
             part: &part,
             replace: false,
         };
-        if anew && let Ok(fresh) = self.api.fresh_link(&video.url).await {
+        if anew && let Ok(fresh) = fresh.of(&*self.api, video).await {
             let fetched = self.fetcher.fetch(wanted(&fresh), |_| {}).await;
             return fetched.map_err(|error| match error {
                 FetchError::NotThere { .. } => Failed::Otherwise(self.gone(video, error.to_string())),
@@ -76,7 +82,7 @@ impl<A: TaskApi> Folder<A> {
             Err(error @ FetchError::NotThere { .. }) => error,
             other => return other.map_err(|error| failed(&error, target)),
         };
-        let fresh = match self.api.fresh_link(&video.url).await {
+        let fresh = match fresh.of(&*self.api, video).await {
             Ok(fresh) => fresh,
             Err(LinkError::Again {
                 code,
@@ -139,12 +145,13 @@ impl<A: TaskApi> Saver for Folder<A> {
             prompt: &video.prompt,
         });
         let mut number = 1;
+        let mut fresh = FreshLink::default();
         loop {
             let target = self.folder.join(match number {
                 1 => name.clone(),
                 _ => numbered(&name, number),
             });
-            match self.fetch(video, &target, failures > 0).await {
+            match self.fetch(video, &target, failures > 0, &mut fresh).await {
                 // Somebody else's file, or another row's of the same name.
                 Err(Failed::NameTaken(_)) if number < MOST_NAMES => number += 1,
                 Err(Failed::NameTaken(trouble) | Failed::Otherwise(trouble)) => return Err(trouble),
@@ -164,6 +171,20 @@ impl<A: TaskApi> Saver for Folder<A> {
             // It only lies there: the row is saved, and nobody asks for its note again.
             tracing::info!(row = video.number, %error, "a note of a video could not be removed");
         }
+    }
+}
+
+/// A fresh link to a video, or why there is none: asked for once, however many names are tried.
+#[derive(Default)]
+struct FreshLink(Option<Result<String, LinkError>>);
+
+impl FreshLink {
+    async fn of<A: TaskApi>(&mut self, api: &A, video: &Unsaved) -> Result<String, LinkError> {
+        let answer = match self.0.take() {
+            Some(answer) => answer,
+            None => api.fresh_link(&video.url).await,
+        };
+        self.0.insert(answer).clone()
     }
 }
 
@@ -208,4 +229,73 @@ fn again(asked: Option<Duration>) -> Then {
 /// The day of a moment, as a date.
 fn day_of(moment: UnixMillis) -> String {
     moment.to_rfc3339().chars().take(10).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::collect::fetch::FetchConfig;
+    use crate::kie::{BalanceError, Discreet, Look};
+    use crate::row::TaskId;
+
+    /// Gives links that are refused without a request, and counts them.
+    #[derive(Default)]
+    struct Links(AtomicU32);
+
+    impl Discreet for Links {
+        fn without_secrets(&self, text: String) -> String {
+            text
+        }
+    }
+
+    impl TaskApi for Links {
+        async fn look(&self, _: &TaskId) -> Look {
+            unreachable!("the collector's business")
+        }
+
+        async fn fresh_link(&self, _: &str) -> Result<String, LinkError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            // Nobody listens there.
+            Ok("http://127.0.0.1:1/fresh.mp4".to_owned())
+        }
+
+        async fn balance(&self) -> Result<f64, BalanceError> {
+            unreachable!("nobody's business here")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_link_is_asked_for_once_however_many_names_are_taken() {
+        let videos = tempfile::tempdir().unwrap();
+        for name in ["boat.mp4", "boat-2.mp4", "boat-3.mp4"] {
+            fs::write(videos.path().join(name), "another video").unwrap();
+        }
+        let fetcher = Fetcher::new(FetchConfig {
+            allow_private_hosts: true,
+            no_proxy: true,
+            ..FetchConfig::default()
+        });
+        let links = Arc::new(Links::default());
+        let folder = Folder::new(
+            Arc::clone(&links),
+            fetcher.unwrap(),
+            videos.path().to_owned(),
+            videos.path().to_owned(),
+            "{id}.mp4".parse().unwrap(),
+        );
+        let video = Unsaved {
+            row_id: 1,
+            number: 1,
+            id: Some("boat".into()),
+            prompt: "a boat".into(),
+            task_id: TaskId::new("t1").unwrap(),
+            url: "http://127.0.0.1:1/boat.mp4".into(),
+            completed_at: UnixMillis(0),
+        };
+        let trouble = folder.save(&video, 1).await.unwrap_err();
+        assert!(trouble.message.contains("fresh.mp4"), "{trouble:?}");
+        assert_eq!(links.0.load(Ordering::SeqCst), 1);
+    }
 }

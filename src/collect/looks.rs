@@ -30,6 +30,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The longest `Retry-After` that is believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 
+/// A collector that stays asks an API that refuses every look again after this time, which doubles up to the longest: it
+/// may be a gateway's passing mood. Somebody who puts a key right has to restart the program anyway.
+const PROBE: Duration = Duration::from_secs(5 * 60);
+const LONGEST_PROBE: Duration = Duration::from_secs(60 * 60);
+
 /// The looks of a collector.
 pub(super) struct Looks<A, L> {
     api: Arc<A>,
@@ -44,7 +49,21 @@ pub(super) struct Looks<A, L> {
     nothings: u32,
     /// What the last look brought instead of a record: code and text.
     last_trouble: Option<String>,
-    barred: Option<Barred>,
+    forever: bool,
+    bar: Option<Bar>,
+}
+
+/// The API refuses every look.
+struct Bar {
+    barred: Barred,
+    /// When one look may find out whether it still does; `None`: not in this run.
+    probe: Option<Probe>,
+}
+
+struct Probe {
+    at: Instant,
+    /// After the last look.
+    wait: Duration,
 }
 
 /// A look that has ended, with what it showed committed.
@@ -78,13 +97,14 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             pause: None,
             nothings: 0,
             last_trouble: None,
-            barred: None,
+            forever: config.forever,
+            bar: None,
         }
     }
 
-    /// Why nobody is asked any more, if so.
+    /// Why nobody is asked, if so.
     pub(super) fn barred(&self) -> Option<&Barred> {
-        self.barred.as_ref()
+        self.bar.as_ref().map(|bar| &bar.barred)
     }
 
     /// Code and text of the last look, if it brought nothing.
@@ -109,10 +129,16 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
     /// Starts what is due and allowed. Returns when to come back without an event; `None`: nothing is planned that is
     /// worth waiting for.
     pub(super) async fn start(&mut self, standing: &mut Standing) -> Result<Option<Instant>, LedgerError> {
-        if self.barred.is_some() {
-            return Ok(None);
-        }
         while self.in_flight.len() < LOOKS {
+            if let Some(bar) = &self.bar {
+                match &bar.probe {
+                    None => return Ok(None),
+                    Some(probe) if probe.at > Instant::now() => return Ok(Some(probe.at)),
+                    // One goes alone, as after a pause.
+                    Some(_) if !self.in_flight.is_empty() => return Ok(None),
+                    Some(_) => {}
+                }
+            }
             let ledger = &self.ledger;
             if !self.agenda.fill(self.wall, |now, most| ledger.due(now, most)).await? {
                 return Ok(self.agenda.come_back_at(self.wall));
@@ -178,6 +204,7 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             | Effect::Busy { code, message, .. }
             | Effect::Barred { code, message, .. } => Some(format!("{code}: {message}")),
         };
+        self.probed(&effect, watch);
         match effect {
             Effect::Fine => {
                 self.nothings = 0;
@@ -198,11 +225,50 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             } => self.pause_for(retry_after, format!("{code}: {message}"), standing, watch),
             Effect::Barred { code, message, remedy } => {
                 let barred = Barred { code, message, remedy };
-                if self.barred.is_none() {
-                    (watch.notice)(Notice::Barred(barred.clone()));
-                }
-                self.barred = Some(barred);
+                self.refuse(barred, watch);
             }
+        }
+    }
+
+    /// Nobody is asked for a while, or in this run.
+    fn refuse(&mut self, barred: Barred, watch: &Watch) {
+        let now = Instant::now();
+        let (known, wait) = match &self.bar {
+            // This look was on its way when the bar came down: the probe stays where it is.
+            Some(Bar { probe: Some(probe), .. }) if probe.at > now => return,
+            Some(Bar {
+                probe: Some(probe),
+                barred: before,
+            }) => (before.code == barred.code, Some((probe.wait * 2).min(LONGEST_PROBE))),
+            Some(Bar { probe: None, .. }) => (true, None),
+            None => (false, self.forever.then_some(PROBE)),
+        };
+        if !known {
+            let barred = barred.clone();
+            (watch.notice)(Notice::Barred { barred, again_in: wait });
+        }
+        let probe = wait.map(|wait| Probe { at: now + wait, wait });
+        self.bar = Some(Bar { barred, probe });
+    }
+
+    /// If nobody was asked but this one: the others follow once it has brought an answer, and without one there will be
+    /// another probe.
+    fn probed(&mut self, effect: &Effect, watch: &Watch) {
+        let now = Instant::now();
+        let Some(Bar { probe: Some(probe), .. }) = &mut self.bar else {
+            return;
+        };
+        if probe.at > now {
+            return;
+        }
+        match effect {
+            Effect::Fine => {
+                self.bar = None;
+                (watch.notice)(Notice::LookingGoesOn);
+            }
+            Effect::Trouble { .. } | Effect::Busy { .. } => probe.at = now + probe.wait,
+            // The caller's next word.
+            Effect::Barred { .. } => {}
         }
     }
 

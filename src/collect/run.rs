@@ -94,7 +94,7 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
                     break;
                 }
             };
-            let stays = feeding || (self.config.forever && self.looks.barred().is_none());
+            let stays = feeding || self.config.forever;
             let mut callback_by = None;
             if self.is_idle() && at.is_none() && !stays {
                 callback_by = match self.callbacks_come_by().await {

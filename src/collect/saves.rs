@@ -1,4 +1,7 @@
 //! Fetching videos: a few at once, again after a while when one breaks off, and none any more on a full disk.
+//!
+//! A collector that stays until it is told to stop gives nothing up as long as the files live: it may be the only one for
+//! weeks, and nobody starts the next.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -9,12 +12,20 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::clock::Wall;
+use crate::collect::FILES_LIVE;
 use crate::collect::agenda::Agenda;
 use crate::collect::watch::{CollectConfig, Notice, Standing, Watch};
 use crate::ledger::{LedgerError, NotSaved, SavedVideo, Tasks, Unsaved};
 
 /// Times a video is tried in one run before it is left to the next.
 const TRIES: u32 = 5;
+
+/// A collector that stays tries a video that it has given up again after this time: long enough for a host, or whoever
+/// runs it, to mend what is wrong, and some three hundred times in the life of a file.
+const GIVEN_UP_FOR: Duration = Duration::from_secs(60 * 60);
+
+/// It finds out this often whether the folder takes videos again. Somebody has to make room, which takes minutes.
+const STOPPED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// Puts one video on disk.
 pub trait Saver: Send + Sync + 'static {
@@ -53,7 +64,7 @@ pub struct Trouble {
 pub enum Then {
     /// Try again after this time, twice as long after each failure.
     Again(Duration),
-    /// Not in this run.
+    /// Not in this run; a collector that stays tries it again now and then.
     GiveUp,
     /// No other video can be saved either.
     StopSaving,
@@ -67,16 +78,36 @@ pub(super) struct Saves<L, S> {
     at_once: usize,
     agenda: Agenda<Unsaved>,
     in_flight: JoinSet<Result<Saved, LedgerError>>,
-    /// How often the video of a row has failed so far; only of those that have, and may be tried again.
-    failures: HashMap<i64, u32>,
-    stopped: Option<String>,
+    forever: bool,
+    /// Only of videos that have failed, and may be tried again.
+    failures: HashMap<i64, Failures>,
+    stopped: Option<Stopped>,
+}
+
+/// How saving the video of a row went so far.
+#[derive(Debug, Default)]
+struct Failures {
+    /// How often it has broken off; at least [`TRIES`] once it was given up.
+    tries: u32,
+    /// The code of the last trouble that counts it among those that are not saved.
+    told: Option<&'static str>,
+}
+
+/// Why nothing is fetched.
+#[derive(Debug)]
+struct Stopped {
+    code: &'static str,
+    message: String,
+    /// When one may be tried again; `None`: not in this run.
+    until: Option<Instant>,
 }
 
 /// A fetch that has ended, with its end committed.
 pub(super) struct Saved {
     row_id: i64,
     number: u32,
-    outcome: Result<u64, Trouble>,
+    /// Its length; or the trouble, and when it is tried again.
+    outcome: Result<u64, (Trouble, Option<Duration>)>,
 }
 
 impl<L: Tasks, S: Saver> Saves<L, S> {
@@ -88,6 +119,7 @@ impl<L: Tasks, S: Saver> Saves<L, S> {
             at_once: config.downloads,
             agenda: Agenda::new(config.forever),
             in_flight: JoinSet::new(),
+            forever: config.forever,
             failures: HashMap::new(),
             stopped: None,
         }
@@ -95,7 +127,7 @@ impl<L: Tasks, S: Saver> Saves<L, S> {
 
     /// Why no more videos are fetched, if so.
     pub(super) fn stopped(&self) -> Option<&str> {
-        self.stopped.as_deref()
+        self.stopped.as_ref().map(|stopped| stopped.message.as_str())
     }
 
     pub(super) fn in_flight(&self) -> usize {
@@ -114,10 +146,16 @@ impl<L: Tasks, S: Saver> Saves<L, S> {
 
     /// Starts what is due and allowed. Returns when to come back without an event; `None`: nothing is planned.
     pub(super) async fn start(&mut self) -> Result<Option<Instant>, LedgerError> {
-        if self.stopped.is_some() {
-            return Ok(None);
-        }
         while self.in_flight.len() < self.at_once {
+            if let Some(stopped) = &self.stopped {
+                match stopped.until {
+                    None => return Ok(None),
+                    Some(until) if until > Instant::now() => return Ok(Some(until)),
+                    // One goes alone: it shows whether the rest may follow.
+                    Some(_) if !self.in_flight.is_empty() => return Ok(None),
+                    Some(_) => {}
+                }
+            }
             let ledger = &self.ledger;
             if !self
                 .agenda
@@ -127,10 +165,11 @@ impl<L: Tasks, S: Saver> Saves<L, S> {
                 return Ok(self.agenda.come_back_at(self.wall));
             }
             if let Some(video) = self.agenda.take() {
-                let failures = self.failures.get(&video.row_id).copied().unwrap_or(0);
-                let (saver, ledger, wall) = (Arc::clone(&self.saver), self.ledger.clone(), self.wall);
+                let failures = self.failures.get(&video.row_id).map_or(0, |failures| failures.tries);
+                let (saver, ledger) = (Arc::clone(&self.saver), self.ledger.clone());
+                let (wall, forever) = (self.wall, self.forever);
                 self.in_flight
-                    .spawn(async move { save(&*saver, &ledger, &video, failures, wall).await });
+                    .spawn(async move { save(&*saver, &ledger, &video, failures, wall, forever).await });
             }
         }
         Ok(None)
@@ -145,32 +184,59 @@ impl<L: Tasks, S: Saver> Saves<L, S> {
     pub(super) fn ended(&mut self, saved: Saved, standing: &mut Standing, watch: &Watch) {
         let (row_id, row) = (saved.row_id, saved.number);
         self.agenda.done(row_id);
-        let Trouble { code, message, then } = match saved.outcome {
+        let (Trouble { code, message, then }, again) = match saved.outcome {
             Ok(bytes) => {
                 tracing::info!(row, bytes, "saved");
                 standing.saved += 1;
                 standing.bytes += bytes;
-                self.failures.remove(&row_id);
+                let failures = self.failures.remove(&row_id);
+                standing.not_saved -= u64::from(failures.is_some_and(|failures| failures.told.is_some()));
+                self.go_on(watch);
                 return;
             }
             Err(trouble) => trouble,
         };
         tracing::info!(row, code, message, ?then, "not saved");
-        match then {
-            Then::Again(_) => *self.failures.entry(row_id).or_default() += 1,
-            Then::GiveUp => {
-                self.failures.remove(&row_id);
-                standing.not_saved += 1;
-                (watch.notice)(Notice::NotSaved { row, message });
+        let failures = self.failures.entry(row_id).or_default();
+        if let Then::Again(_) = then {
+            failures.tries += 1;
+            return;
+        }
+        let told = failures.told.replace(code);
+        standing.not_saved += u64::from(told.is_none());
+        if then == Then::GiveUp {
+            failures.tries = TRIES;
+            if told != Some(code) || again.is_none() {
+                let every = again;
+                (watch.notice)(Notice::NotSaved { row, message, every });
             }
-            Then::StopSaving => {
-                standing.not_saved += 1;
-                if self.stopped.is_none() {
-                    let message = message.clone();
-                    (watch.notice)(Notice::SavingStopped { message });
-                }
-                self.stopped.get_or_insert(message);
+        } else {
+            self.stop(code, message, again, watch);
+        }
+        if again.is_none() {
+            self.failures.remove(&row_id);
+        }
+    }
+
+    /// Nothing is fetched for a while, or in this run.
+    fn stop(&mut self, code: &'static str, message: String, every: Option<Duration>, watch: &Watch) {
+        let until = every.map(|wait| Instant::now() + wait);
+        match &mut self.stopped {
+            Some(stopped) if stopped.code == code || until.is_none() => stopped.until = until,
+            stopped => {
+                let said = message.clone();
+                (watch.notice)(Notice::SavingStopped { message: said, every });
+                *stopped = Some(Stopped { code, message, until });
             }
+        }
+    }
+
+    /// A video could be saved. One that was on its way when the others stopped shows nothing.
+    fn go_on(&mut self, watch: &Watch) {
+        let until = self.stopped.as_ref().and_then(|stopped| stopped.until);
+        if until.is_some_and(|until| until <= Instant::now()) {
+            self.stopped = None;
+            (watch.notice)(Notice::SavingGoesOn);
         }
     }
 }
@@ -181,6 +247,7 @@ async fn save<L: Tasks, S: Saver>(
     video: &Unsaved,
     failures: u32,
     wall: Wall,
+    forever: bool,
 ) -> Result<Saved, LedgerError> {
     let outcome = match saver.save(video, failures).await {
         Ok(stored) => {
@@ -200,19 +267,22 @@ async fn save<L: Tasks, S: Saver>(
                 then: after(trouble.then, failures),
                 ..trouble
             };
-            let again_at = match trouble.then {
-                Then::Again(wait) => Some(wall.now().after(wait)),
-                Then::GiveUp | Then::StopSaving => None,
+            let now = wall.now();
+            let lives = now < video.completed_at.after(FILES_LIVE);
+            let again = match trouble.then {
+                Then::Again(wait) => Some(wait),
+                Then::GiveUp => (forever && lives).then_some(GIVEN_UP_FOR),
+                Then::StopSaving => forever.then_some(STOPPED_FOR),
             };
             let not_saved = NotSaved {
                 row_id: video.row_id,
                 task_id: video.task_id.clone(),
                 code: trouble.code.to_owned(),
                 message: trouble.message.clone(),
-                again_at,
+                again_at: again.map(|wait| now.after(wait)),
             };
             ledger.not_saved(not_saved).await?;
-            Err(trouble)
+            Err((trouble, again))
         }
     };
     Ok(Saved {

@@ -43,7 +43,7 @@ pub struct Standing {
     pub saving: u64,
     /// Bytes of videos that were saved.
     pub bytes: u64,
-    /// Videos that could not be saved in this run.
+    /// Videos that could not be saved in this run, without those that could later.
     pub not_saved: u64,
     /// Rows that got their task from a callback.
     pub settled: u64,
@@ -66,20 +66,33 @@ pub enum Notice {
         /// Its place in the manifest.
         row: u32,
     },
-    /// A video could not be saved, and is not tried again in this run.
+    /// A video could not be saved. Said again only when there is something new to say.
     NotSaved {
         /// Its row's place in the manifest.
         row: u32,
         /// What happened.
         message: String,
+        /// How often it is tried again; `None`: not in this run.
+        every: Option<Duration>,
     },
-    /// No more videos are fetched in this run.
+    /// No more videos are fetched. Said again only when the reason is another.
     SavingStopped {
         /// Why.
         message: String,
+        /// How often one is tried again, until it can be saved; `None`: not in this run.
+        every: Option<Duration>,
     },
-    /// No more tasks are looked at in this run.
-    Barred(Barred),
+    /// One could be saved, and the others follow.
+    SavingGoesOn,
+    /// No more tasks are looked at. Said again only when the reason is another.
+    Barred {
+        /// Why.
+        barred: Barred,
+        /// When one is looked at again, to find out, and later less often; `None`: not in this run.
+        again_in: Option<Duration>,
+    },
+    /// The API has answered a look again, and the others follow.
+    LookingGoesOn,
     /// Nothing else is left: rows whose answer was lost may be settled by a callback.
     AwaitingCallbacks {
         /// How many rows.

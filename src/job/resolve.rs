@@ -98,12 +98,14 @@ pub struct Job {
     pub output: Output,
     /// Things that are allowed and probably not meant, one sentence each; to be shown before the run.
     pub warnings: Vec<String>,
+    /// The same, where it is about rows that are about to be sent: [`Job::for_run`] makes warnings of them.
+    pub doubts_of_run: Vec<String>,
 }
 
 /// What becomes of tasks once they are accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collect {
-    /// A run stays until its tasks have ended.
+    /// A run stays until its tasks have ended. Says nothing to the commands that collect, which always do.
     pub wait: bool,
     /// Where videos are saved; `None`: nowhere, by `run`, and in [`paths::videos`] by the commands that collect.
     pub folder: Option<PathBuf>,
@@ -209,6 +211,18 @@ impl Job {
         Job::resolve(settings, &Moment::now())
     }
 
+    /// The job as `run` does it: without a wait nothing is received and no video saved, whatever a job file has for the
+    /// commands that collect later.
+    pub fn for_run(mut self) -> Job {
+        if self.collect.wait {
+            self.warnings.append(&mut self.doubts_of_run);
+        } else {
+            self.collect.folder = None;
+            self.collect.listen = None;
+        }
+        self
+    }
+
     /// The job that `settings` make at `moment`, once everything is merged.
     pub fn resolve(settings: Settings, moment: &Moment) -> Result<Job, JobError> {
         let Settings {
@@ -246,8 +260,9 @@ impl Job {
         if reaches_kie {
             warnings.extend(above_the_account(origins, rate, burst));
         }
-        let (callback_url, doubts) = callback_url(origins, planning.callback_url, &receiving, reaches_kie)?;
-        warnings.extend(doubts);
+        let (callback_url, doubt) = callback_url(origins, planning.callback_url, &receiving, reaches_kie)?;
+        warnings.extend(doubt);
+        let doubts_of_run = listens_in_vain(origins, &receiving).into_iter().collect();
 
         let stop_at = stop_at(origins, planning.until.as_ref(), planning.run_for, moment)?;
         if stop_at.is_some_and(|stop_at| stop_at <= moment.unix()) {
@@ -333,6 +348,7 @@ impl Job {
             },
             manifest,
             warnings,
+            doubts_of_run,
         })
     }
 
@@ -379,13 +395,13 @@ fn collect(
     let stays = wait.unwrap_or(reasons.iter().any(|(_, is_given, _)| *is_given));
     Ok(Collect {
         wait: stays,
-        folder: given.download.filter(|_| stays),
+        folder: given.download,
         name: given.name,
         wait_for: given.wait_for,
         poll_rate: given.poll_rate.unwrap_or(POLL_RATE),
         downloads: usize::try_from(downloads).unwrap_or(usize::MAX),
         fetch_missing: given.fetch_missing.unwrap_or(false),
-        listen: receiving.listen.filter(|_| stays),
+        listen: receiving.listen,
         public_url: receiving.public_url.clone(),
     })
 }
@@ -396,8 +412,7 @@ fn callback_url(
     elsewhere: Option<Url>,
     given: &Receiving,
     reaches_kie: bool,
-) -> Result<(Option<Url>, Vec<String>), JobError> {
-    let mut doubts = Vec::new();
+) -> Result<(Option<Url>, Option<String>), JobError> {
     let here = given.public_url.clone();
     if here.is_some() && elsewhere.is_some() {
         return Err(JobError::setting(
@@ -409,22 +424,25 @@ fn callback_url(
             "give one of them: the first for callbacks to `--listen`, the second for a server of your own",
         ));
     }
-    if given.listen.is_some() && here.is_none() {
-        doubts.push(format!(
+    let key = if here.is_some() { "public_url" } else { "callback_url" };
+    let url = here.or(elsewhere);
+    let unreachable = url.as_ref().filter(|url| reaches_kie && is_loopback(url));
+    let doubt = unreachable.map(|url| {
+        let name = origins.name(key);
+        format!("{name} is on this machine, where the API cannot reach it: {url}")
+    });
+    Ok((url, doubt))
+}
+
+/// A warning if rows are sent that lead no callback to `--listen`.
+fn listens_in_vain(origins: &Origins, given: &Receiving) -> Option<String> {
+    (given.listen.is_some() && given.public_url.is_none()).then(|| {
+        format!(
             "{} has no `--public-url` to lead there: only callbacks of rows sent earlier, or with a `callback_url` of \
              their own, can arrive",
             origins.name("listen")
-        ));
-    }
-    let key = if here.is_some() { "public_url" } else { "callback_url" };
-    let url = here.or(elsewhere);
-    if let Some(url) = url.as_ref().filter(|url| reaches_kie && is_loopback(url)) {
-        let name = origins.name(key);
-        doubts.push(format!(
-            "{name} is on this machine, where the API cannot reach it: {url}"
-        ));
-    }
-    Ok((url, doubts))
+        )
+    })
 }
 
 fn key_place(origins: &Origins, setting: &str, file: Option<PathBuf>) -> KeyPlace {
@@ -795,6 +813,7 @@ mod tests {
                 quiet: false,
             },
             warnings: [],
+            doubts_of_run: [],
         }
         "#);
     }
@@ -1181,7 +1200,7 @@ mod tests {
     fn callbacks_go_to_the_public_url_or_to_a_server_of_ones_own() {
         let url = "https://hooks.example.org/kie";
         let resolved = |arguments: &str| {
-            let job = job(&format!("clips.csv {arguments}"));
+            let job = job(&format!("clips.csv {arguments}")).for_run();
             (job.callback_url.map(String::from), job.warnings)
         };
         let to = |url: &str| (Some(url.to_owned()), Vec::new());
@@ -1202,6 +1221,37 @@ mod tests {
         let (_, warnings) = resolved("--listen 127.0.0.1:8787 --public-url http://localhost:8787");
         assert_eq!(warnings.len(), 1);
         insta::assert_snapshot!(warnings[0], @"`--public-url` is on this machine, where the API cannot reach it: http://localhost:8787/");
+    }
+
+    #[test]
+    fn only_a_run_doubts_whether_the_callbacks_of_its_rows_arrive() {
+        assert_eq!(job("clips.csv --listen 127.0.0.1:8787").warnings, [""; 0]);
+    }
+
+    #[test]
+    fn whether_a_run_waits_is_nothing_to_the_commands_that_collect() {
+        let text = "manifest = \"clips.csv\"\nwait = false\n";
+        let (_folder, path) = job_file(text);
+        let load = || {
+            Job::load(flags(&format!(
+                "--job {} --download v --listen 127.0.0.1:9",
+                path.display()
+            )))
+            .unwrap()
+        };
+        let job = load();
+        assert!(!job.collect.wait);
+        assert_eq!(job.collect.folder, Some(PathBuf::from("v")));
+        assert_eq!(job.collect.listen, Some("127.0.0.1:9".parse().unwrap()));
+        let run = load().for_run();
+        assert_eq!((run.collect.folder, run.collect.listen), (None, None));
+        assert_eq!(run.warnings, [""; 0], "nothing is listened to");
+
+        for key in ["download = \"v\"", "listen = \"127.0.0.1:9\""] {
+            let settings = file::parse(Path::new("j.toml"), &format!("{text}{key}\n")).unwrap();
+            let error = Job::resolve(settings, &evening()).unwrap_err().to_string();
+            assert!(error.contains("contradict each other"), "{error}");
+        }
     }
 
     #[test]

@@ -188,7 +188,11 @@ impl Place {
         let outcome = match renameat_with(CWD, &self.part, CWD, &self.target, RenameFlags::NOREPLACE) {
             // Not every file system can: then a link, which replaces nothing either, and the old name goes.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match fs::hard_link(&self.part, &self.target) {
-                Ok(()) => fs::remove_file(&self.part),
+                // The file is in its place: an old name that stays is cleared away by whoever opens it next (see `lock`).
+                Ok(()) => {
+                    drop(fs::remove_file(&self.part));
+                    Ok(())
+                }
                 // Neither can (exFAT): between this look and the rename somebody could still put a file there.
                 Err(error) if error.kind() != ErrorKind::AlreadyExists && metadata_of(&self.target)?.is_none() => {
                     fs::rename(&self.part, &self.target)
@@ -343,14 +347,22 @@ impl Part {
     }
 
     /// The stream has ended: checks the file, makes it durable and puts it in its place.
-    pub(super) fn finish(mut self) -> Result<Fetched, FetchError> {
-        match self.complete() {
-            Ok(fetched) => Ok(fetched),
+    pub(super) fn finish(self) -> Result<Fetched, FetchError> {
+        self.finish_with(sync_folder)
+    }
+
+    fn finish_with(mut self, sync_folder: impl FnOnce(&Path) -> io::Result<()>) -> Result<Fetched, FetchError> {
+        let fetched = match self.complete() {
+            Ok(fetched) => fetched,
             Err(error) => {
                 self.discard();
-                Err(error)
+                return Err(error);
             }
-        }
+        };
+        // The file is in its place: its note stays whatever happens, or the next try would not know it for its own.
+        let target = &self.place.target;
+        sync_folder(folder_of(target)).map_err(|error| FetchError::io(target, "sync the folder of", error))?;
+        Ok(fetched)
     }
 
     fn complete(&mut self) -> Result<Fetched, FetchError> {
@@ -381,8 +393,6 @@ impl Part {
         let noted = note.write(&place.part).and_then(|note| note.sync_all());
         noted.map_err(|error| place.io("write the note of", error))?;
         place.put()?;
-        sync_folder(folder_of(&place.target))
-            .map_err(|error| FetchError::io(&place.target, "sync the folder of", error))?;
         Ok(fetched)
     }
 
@@ -499,5 +509,40 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
         // Some network file systems cannot sync a folder; the file is complete and in place all the same.
         Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_its_place_is_known_again_though_its_folder_could_not_be_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place {
+            target: folder.path().join("a.mp4"),
+            part: folder.path().join(".a.mp4.part"),
+            task: "t1".into(),
+            link: "files.example.org/a.mp4".into(),
+            replace: false,
+            largest_bytes: 1 << 20,
+            keep_free_bytes: 0,
+        };
+        let Opening::Part(mut part) = place.clone().open().unwrap() else {
+            panic!("nothing is there yet");
+        };
+        let video: Vec<u8> = [&b"ftyp"[..], b"moov", b"mdat"]
+            .into_iter()
+            .flat_map(|kind| [&16_u32.to_be_bytes()[..], kind, &[0; 8]].concat())
+            .collect();
+        part.push(&video).unwrap();
+        let error = part
+            .finish_with(|_| Err(io::Error::other("the disk is tired")))
+            .unwrap_err();
+        assert!(matches!(error, FetchError::Io { .. }), "{error}");
+        match place.open().unwrap() {
+            Opening::Finished(fetched) => assert_eq!(fetched.bytes, video.len() as u64),
+            Opening::Part(_) => panic!("fetched a second time"),
+        }
     }
 }

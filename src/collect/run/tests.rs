@@ -14,6 +14,8 @@ use crate::ledger::direct::Direct;
 use crate::ledger::{Announced, Unsaved};
 use crate::row::{MODEL, RowState, TaskId};
 
+mod forever;
+
 /// When the rows were accepted.
 const START: UnixMillis = UnixMillis(1_700_000_000_000);
 

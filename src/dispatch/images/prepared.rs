@@ -76,8 +76,8 @@ impl<I: ImageHost> Prepared<I> {
     }
 
     /// Begins to find the address of a row's image, unless that is under way, has to wait, or enough others are under
-    /// way: then a later call does it.
-    pub(in crate::dispatch) fn prepare(&mut self, row: &QueuedRow) {
+    /// way: then a later call does it. What has to wait is told by [`Prepared::next_try`] of the same `now`.
+    pub(in crate::dispatch) fn prepare(&mut self, row: &QueuedRow, now: Instant) {
         let Some(image) = LocalImage::of(&row.submission) else {
             return;
         };
@@ -88,7 +88,7 @@ impl<I: ImageHost> Prepared<I> {
         let mut tries = 0;
         match self.known.get(&sha256) {
             Some(Known::UnderWay) => return,
-            Some(Known::Later { not_before, .. }) if *not_before > Instant::now() => return,
+            Some(Known::Later { not_before, .. }) if *not_before > now => return,
             Some(Known::Later { tries: before, .. }) => tries = *before,
             Some(Known::Never(code, message)) => {
                 let (code, message) = (code.clone(), message.clone());
@@ -152,9 +152,9 @@ impl<I: ImageHost> Prepared<I> {
         self.known.remove(&sha256);
     }
 
-    /// When the next image that has to wait may be tried again.
-    pub(in crate::dispatch) fn next_try(&self) -> Option<Instant> {
-        let now = Instant::now();
+    /// When the next image that has to wait after `now` may be tried again. `now` is that of the calls of
+    /// [`Prepared::prepare`]: one whose time came between two readings of the clock would be neither begun nor waited for.
+    pub(in crate::dispatch) fn next_try(&self, now: Instant) -> Option<Instant> {
         let waits = self.known.values().filter_map(|known| match known {
             // One whose time has come waits for another to end.
             Known::Later { not_before, .. } if *not_before > now => Some(*not_before),
@@ -169,5 +169,50 @@ impl<I: ImageHost> Prepared<I> {
                 .retain(|_, known| matches!(known, Known::UnderWay | Known::Later { .. }));
         }
         self.known.insert(sha256, known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::{ClipLength, Resolution};
+
+    /// Finds nothing, ever.
+    struct Nowhere;
+
+    impl ImageHost for Nowhere {
+        async fn address_of(&self, _: &LocalImage) -> Result<Address, ImageTrouble> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_image_whose_time_comes_while_rows_are_gone_through_is_begun_or_waited_for() {
+        let sha256 = ImageHash([1; 32]);
+        let row = QueuedRow {
+            row_id: 1,
+            number: 1,
+            submission: Submission {
+                prompt: "a boat".into(),
+                image_url: "boat.png".into(),
+                image_sha256: Some(sha256),
+                length: ClipLength::Six,
+                resolution: Resolution::P768,
+                nsfw_checker: None,
+                callback_url: None,
+            },
+            tries: 0,
+        };
+        let mut images = Prepared::new(Nowhere, Wall::System);
+        images.later(sha256, 1, Duration::from_millis(1));
+        let now = Instant::now();
+        images.prepare(&row, now);
+        assert!(images.is_idle());
+        tokio::time::advance(Duration::from_millis(2)).await;
+        assert_eq!(images.next_try(now), Some(now + Duration::from_millis(1)));
+
+        let now = Instant::now();
+        images.prepare(&row, now);
+        assert!(!images.is_idle() && images.next_try(now).is_none());
     }
 }

@@ -40,7 +40,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
     pub(super) async fn choose(&mut self, now: Instant) -> Result<Choice, Next> {
         let due = self.waiting.iter().take_while(|((at, _), _)| *at <= now);
         let due = due.map(|(key, waiting)| (Place::Waiting(*key), &waiting.row));
-        if let Some(choice) = first_ready(&mut self.images, due.take(LOOK_AHEAD), self.has_local_images) {
+        if let Some(choice) = first_ready(&mut self.images, due.take(LOOK_AHEAD), self.has_local_images, now) {
             return Ok(choice);
         }
         let has_new = self.has_new_row().await;
@@ -50,12 +50,12 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         if has_new {
             let new = self.queue.iter().enumerate().take(self.most_ahead());
             let new = new.map(|(index, row)| (Place::Queue(index), row));
-            if let Some(choice) = first_ready(&mut self.images, new, self.has_local_images) {
+            if let Some(choice) = first_ready(&mut self.images, new, self.has_local_images, now) {
                 return Ok(choice);
             }
         }
         let next_due = self.waiting.keys().map(|(at, _)| *at).find(|at| *at > now);
-        match (self.waiting.is_empty() && !has_new, self.images.next_try()) {
+        match (self.waiting.is_empty() && !has_new, self.images.next_try(now)) {
             (true, _) => Err(Next::Nothing),
             (false, next_try) => Err(Next::Wait(next_due.into_iter().chain(next_try).min())),
         }
@@ -168,13 +168,14 @@ fn first_ready<'r, I: ImageHost>(
     images: &mut Prepared<I>,
     rows: impl Iterator<Item = (Place, &'r QueuedRow)>,
     has_local_images: bool,
+    now: Instant,
 ) -> Option<Choice> {
     let mut first = None;
     for (place, row) in rows {
         match images.look(&row.submission) {
             Some(uploaded) if first.is_none() => first = Some((place, uploaded)),
             Some(_) => {}
-            None => images.prepare(row),
+            None => images.prepare(row, now),
         }
         if first.is_some() && !has_local_images {
             break;
