@@ -101,6 +101,11 @@ pub struct Money {
     pub at_work: f64,
     /// How many those are.
     pub working: u64,
+    /// What the prices say of tasks whose rows went on without them before they were known to have ended: nobody looks at
+    /// them any more.
+    pub unwatched: f64,
+    /// How many those are.
+    pub unwatched_tasks: u64,
     /// What requests without an answer may have cost, by the prices.
     pub unknown: f64,
     /// How many those are.
@@ -343,15 +348,19 @@ impl Reader {
     pub fn money(&self) -> Result<Money, LedgerError> {
         self.connection
             .query_row(
-                "SELECT coalesce(sum(coalesce(credits, cost)) FILTER (WHERE ended IS NOT NULL), 0.0),
-                        coalesce(sum(cost) FILTER (WHERE ended IS NOT NULL AND credits IS NOT 0.0), 0.0),
-                        count(*) FILTER (WHERE ended IS NOT NULL),
-                        count(*) FILTER (WHERE ended IS NOT NULL AND credits IS NULL),
-                        coalesce(sum(cost) FILTER (WHERE ended IS NULL AND result = 'accepted'), 0.0),
-                        count(*) FILTER (WHERE ended IS NULL AND result = 'accepted'),
-                        coalesce(sum(cost) FILTER (WHERE result IS NULL OR result = 'unknown'), 0.0),
-                        count(*) FILTER (WHERE result IS NULL OR result = 'unknown')
-                 FROM attempts",
+                "SELECT coalesce(sum(coalesce(a.credits, a.cost)) FILTER (WHERE a.ended IS NOT NULL), 0.0),
+                        coalesce(sum(a.cost) FILTER (WHERE a.ended IS NOT NULL AND a.credits IS NOT 0.0), 0.0),
+                        count(*) FILTER (WHERE a.ended IS NOT NULL),
+                        count(*) FILTER (WHERE a.ended IS NOT NULL AND a.credits IS NULL),
+                        coalesce(sum(a.cost) FILTER (WHERE is_open AND is_watched), 0.0),
+                        count(*) FILTER (WHERE is_open AND is_watched),
+                        coalesce(sum(a.cost) FILTER (WHERE is_open AND NOT is_watched), 0.0),
+                        count(*) FILTER (WHERE is_open AND NOT is_watched),
+                        coalesce(sum(a.cost) FILTER (WHERE a.result IS NULL OR a.result = 'unknown'), 0.0),
+                        count(*) FILTER (WHERE a.result IS NULL OR a.result = 'unknown')
+                 FROM (SELECT a.*, a.ended IS NULL AND a.result IS 'accepted' AS is_open,
+                              a.task_id IS r.task_id AS is_watched
+                       FROM attempts a JOIN rows r USING (row_id)) a",
                 [],
                 |row| {
                     let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
@@ -362,8 +371,10 @@ impl Reader {
                         untold: count(3)?,
                         at_work: row.get(4)?,
                         working: count(5)?,
-                        unknown: row.get(6)?,
-                        unanswered: count(7)?,
+                        unwatched: row.get(6)?,
+                        unwatched_tasks: count(7)?,
+                        unknown: row.get(8)?,
+                        unanswered: count(9)?,
                     })
                 },
             )

@@ -41,10 +41,14 @@ pub struct Bill {
     pub ended: u64,
     /// Those of them of which the API did not say what they consumed; they count with their price.
     pub untold: u64,
-    /// The price of tasks that are not known to have ended.
+    /// The price of tasks that are not known to have ended, and are looked at.
     pub at_work: f64,
     /// How many those are.
     pub working: u64,
+    /// The price of tasks whose rows went on without them before they were known to have ended.
+    pub unwatched: f64,
+    /// How many those are.
+    pub unwatched_tasks: u64,
     /// The price of requests without an answer, which may have been taken.
     pub unknown: f64,
     /// How many those are.
@@ -104,7 +108,7 @@ pub(super) fn serialize<M: SerializeMap>(cost: &Cost, map: &mut M) -> Result<(),
     map.serialize_entry("consumed_credits", &tidy(bill.consumed))?;
     map.serialize_entry("ended_tasks", &bill.ended)?;
     map.serialize_entry("untold_tasks", &bill.untold)?;
-    map.serialize_entry("unended_credits", &tidy(bill.at_work))?;
+    map.serialize_entry("unended_credits", &tidy(bill.at_work + bill.unwatched))?;
     map.serialize_entry("unknown_credits", &tidy(bill.unknown))?;
     map.serialize_entry("estimated_credits", &cost.estimated_credits.map(tidy))?;
     map.serialize_entry("balance_before", &account.before)?;
@@ -118,7 +122,7 @@ pub(super) fn serialize<M: SerializeMap>(cost: &Cost, map: &mut M) -> Result<(),
 pub(super) fn write_spent(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     let cost = &summary.cost;
     let bill = &cost.bill;
-    if summary.counts.taken() > 0 || bill.ended + bill.working > 0 {
+    if summary.counts.taken() > 0 || bill.ended + bill.working + bill.unwatched_tasks > 0 {
         let what = if summary.sandbox {
             "cost, had it been real"
         } else {
@@ -203,7 +207,7 @@ pub(super) fn amount(known: Option<f64>, cost: &Cost) -> String {
 }
 
 /// What is behind the sum: `, consumed by 40 ended tasks`, or `: 1,140 consumed by 40 ended tasks, 270 by price for 9 at
-/// work`. Nothing where it is all by price.
+/// work, 30 by price for 1 of replaced content`. Nothing where it is all by price, for tasks at work.
 fn consumption(bill: &Bill) -> String {
     let by_price = match bill.untold {
         0 => String::new(),
@@ -211,15 +215,23 @@ fn consumption(bill: &Bill) -> String {
         untold => format!(" ({} by price)", grouped(untold)),
     };
     let ended = format!("consumed by {}{by_price}", counted(bill.ended, "ended task"));
-    match (bill.ended, bill.working) {
-        (0, _) => String::new(),
-        (_, 0) => format!(", {ended}"),
-        (_, working) => format!(
-            ": {} {ended}, {} by price for {} at work",
-            decimal(bill.consumed),
-            decimal(bill.at_work),
-            grouped(working)
+    let part = |amount, tasks, what| format!("{} by price for {} {what}", decimal(amount), grouped(tasks));
+    let parts = [
+        (bill.ended, format!("{} {ended}", decimal(bill.consumed))),
+        (bill.working, part(bill.at_work, bill.working, "at work")),
+        (
+            bill.unwatched_tasks,
+            part(bill.unwatched, bill.unwatched_tasks, "of replaced content"),
         ),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(tasks, part)| (tasks > 0).then_some(part))
+        .collect();
+    match (bill.ended, bill.working, bill.unwatched_tasks) {
+        (0, _, 0) => String::new(),
+        (_, 0, 0) => format!(", {ended}"),
+        _ => format!(": {}", parts.join(", ")),
     }
 }
 
@@ -239,7 +251,7 @@ mod tests {
 
     /// The lines about money of a run with this bill and account.
     fn lines(bill: Bill, account: Option<Account>) -> String {
-        let known = bill.consumed + bill.at_work + bill.unknown;
+        let known = bill.consumed + bill.at_work + bill.unwatched + bill.unknown;
         let summary = Summary {
             counts: [(RowState::Accepted, bill.ended + bill.working)].into_iter().collect(),
             cost: Cost {
@@ -290,12 +302,32 @@ mod tests {
             working: 9,
             unknown: 60.0,
             unanswered: 2,
+            ..Bill::default()
         };
         insta::assert_snapshot!(lines(mixed, None), @"
         cost so far: 1,353.3 credits (6.77 USD): 1,083.3 consumed by 40 ended tasks (2 by price), 270 by price for 9 at work
         perhaps also: 60 credits (0.30 USD) for 2 requests without an answer
         prices: the price list; by them the ended tasks cost 1,140 instead of 1,083.3: `--price` sets what they are now
         ");
+        let replaced = Bill {
+            unwatched: 30.0,
+            unwatched_tasks: 1,
+            unknown: 0.0,
+            unanswered: 0,
+            untold: 0,
+            consumed: 1_140.0,
+            ..mixed
+        };
+        insta::assert_snapshot!(lines(replaced, None), @"
+        cost so far: 1,440 credits (7.20 USD): 1,140 consumed by 40 ended tasks, 270 by price for 9 at work, 30 by price for 1 of replaced content
+        prices: the price list
+        ");
+        let all_replaced = Bill {
+            unwatched: 30.0,
+            unwatched_tasks: 1,
+            ..Bill::default()
+        };
+        insta::assert_snapshot!(lines(all_replaced, None), @"cost so far: 30 credits (0.15 USD): 30 by price for 1 of replaced content");
         let lost = Bill {
             unknown: 30.0,
             unanswered: 1,

@@ -64,12 +64,54 @@ async fn every_request_stands_in_the_bill_under_what_is_known_of_it() {
         working: 1,
         unknown: 30.0,
         unanswered: 1,
+        ..Money::default()
     };
     assert_eq!(reader(&batch).money().unwrap(), expected);
     assert_eq!(
         reader(&batch).spent().unwrap(),
         (118.5, 0),
         "what a budget counts is the sum"
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_its_row_went_on_without_is_not_at_work_for_ever() {
+    let batch = Batch::new();
+    batch.import(&[(Some("x"), "a boat"), B]);
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    send(&writer, 2, AttemptResult::Accepted(task("b"))).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    let resubmit = Requeue {
+        resubmit_changed: true,
+        ..Requeue::default()
+    };
+    let edited = (Some("x"), "a ship");
+    assert_eq!(batch.import_with(&[edited, B], resubmit).edited, 1);
+    let queued_again = Money {
+        at_work: 30.0,
+        working: 1,
+        unwatched: 30.0,
+        unwatched_tasks: 1,
+        ..Money::default()
+    };
+    assert_eq!(reader(&batch).money().unwrap(), queued_again);
+
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, AttemptResult::Accepted(task("again"))).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    let sent_again = Money {
+        at_work: 60.0,
+        working: 2,
+        ..queued_again
+    };
+    assert_eq!(reader(&batch).money().unwrap(), sent_again);
+    assert_eq!(
+        reader(&batch).spent().unwrap(),
+        (90.0, 0),
+        "it was paid for all the same"
     );
 }
 
