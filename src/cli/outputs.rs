@@ -153,6 +153,7 @@ fn bill_of(money: &Money) -> Bill {
         unwatched_tasks: money.unwatched_tasks,
         unknown: money.unknown,
         unanswered: money.unanswered,
+        extra: money.extra,
     }
 }
 

@@ -106,10 +106,12 @@ pub struct Money {
     pub unwatched: f64,
     /// How many those are.
     pub unwatched_tasks: u64,
-    /// What requests without an answer may have cost, by the prices.
+    /// What requests without an answer may have cost, and tasks that no row has, by the prices.
     pub unknown: f64,
-    /// How many those are.
+    /// How many requests without an answer those are, other than requests that are known to have made an extra task.
     pub unanswered: u64,
+    /// How many tasks that no row has; see [`Reader::extra_tasks`].
+    pub extra: u64,
 }
 
 /// What the account held around a run, and what the run's own rows took from it, in credits.
@@ -122,7 +124,7 @@ pub struct Account {
     /// What the run's accepted rows cost: what their tasks consumed, and the price of those that have not ended.
     /// `None`: a price is unknown.
     pub accepted: Option<f64>,
-    /// What its requests without an answer may have cost, by the prices.
+    /// What its requests without an answer may have cost, and the tasks it made that no row has, by the prices.
     pub unknown: f64,
     /// Whether no other run has begun since.
     pub is_latest: bool,
@@ -147,6 +149,11 @@ pub struct Totals {
     /// Those answered 429.
     pub rate_limited: u64,
 }
+
+/// Whether a request (`a`) of a row (`r`) made a task that no row has, by the word of a callback: it was answered with an
+/// error, or the row has another task, or other content since.
+const IS_EXTRA: &str = "(a.announced IS NOT NULL AND a.announced IS NOT a.task_id AND a.announced IS NOT r.task_id
+     AND (r.task_id IS NOT NULL OR a.attempt_id <= r.edited_after))";
 
 /// A connection of its own that changes no record.
 pub struct Reader {
@@ -332,81 +339,87 @@ impl Reader {
     }
 
     /// Credits of every request that was taken or may have been: what a budget has to count. Once a task has ended it is
-    /// what the API says that it consumed; until then, its price. The second figure counts requests of unknown price.
+    /// what the API says that it consumed; until then, its price. So for tasks that no row has, beside what their requests
+    /// count themselves. The second figure counts requests and such tasks of unknown price.
     pub fn spent(&self) -> Result<(f64, u64), LedgerError> {
+        let sql = format!(
+            "SELECT coalesce(sum(amount), 0.0), count(*) - count(amount)
+             FROM (SELECT coalesce(credits, cost) AS amount FROM attempts
+                   WHERE result IS NULL OR result IN ('accepted', 'unknown')
+                   UNION ALL
+                   SELECT a.cost FROM attempts a JOIN rows r USING (row_id)
+                   WHERE a.result <> 'unknown' AND {IS_EXTRA})"
+        );
         self.connection
-            .query_row(
-                "SELECT coalesce(sum(coalesce(credits, cost)), 0.0), count(*) - count(coalesce(credits, cost)) FROM attempts
-                 WHERE result IS NULL OR result IN ('accepted', 'unknown')",
-                [],
-                |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())),
-            )
+            .query_row(&sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))
             .map_err(|source| self.failed(source))
     }
 
     /// The bill, as far as it is known.
     pub fn money(&self) -> Result<Money, LedgerError> {
+        let sql = format!(
+            "SELECT coalesce(sum(coalesce(a.credits, a.cost)) FILTER (WHERE a.ended IS NOT NULL), 0.0),
+                    coalesce(sum(a.cost) FILTER (WHERE a.ended IS NOT NULL AND a.credits IS NOT 0.0), 0.0),
+                    count(*) FILTER (WHERE a.ended IS NOT NULL),
+                    count(*) FILTER (WHERE a.ended IS NOT NULL AND a.credits IS NULL),
+                    coalesce(sum(a.cost) FILTER (WHERE is_open AND is_watched), 0.0),
+                    count(*) FILTER (WHERE is_open AND is_watched),
+                    coalesce(sum(a.cost) FILTER (WHERE is_open AND NOT is_watched), 0.0),
+                    count(*) FILTER (WHERE is_open AND NOT is_watched),
+                    coalesce(sum(a.cost) FILTER (WHERE is_unanswered OR is_extra), 0.0),
+                    count(*) FILTER (WHERE is_unanswered AND NOT is_extra),
+                    count(*) FILTER (WHERE is_extra)
+             FROM (SELECT a.*, a.ended IS NULL AND a.result IS 'accepted' AS is_open,
+                          a.task_id IS r.task_id AS is_watched,
+                          a.result IS NULL OR a.result = 'unknown' AS is_unanswered,
+                          {IS_EXTRA} AS is_extra
+                   FROM attempts a JOIN rows r USING (row_id)) a"
+        );
         self.connection
-            .query_row(
-                "SELECT coalesce(sum(coalesce(a.credits, a.cost)) FILTER (WHERE a.ended IS NOT NULL), 0.0),
-                        coalesce(sum(a.cost) FILTER (WHERE a.ended IS NOT NULL AND a.credits IS NOT 0.0), 0.0),
-                        count(*) FILTER (WHERE a.ended IS NOT NULL),
-                        count(*) FILTER (WHERE a.ended IS NOT NULL AND a.credits IS NULL),
-                        coalesce(sum(a.cost) FILTER (WHERE is_open AND is_watched), 0.0),
-                        count(*) FILTER (WHERE is_open AND is_watched),
-                        coalesce(sum(a.cost) FILTER (WHERE is_open AND NOT is_watched), 0.0),
-                        count(*) FILTER (WHERE is_open AND NOT is_watched),
-                        coalesce(sum(a.cost) FILTER (WHERE a.result IS NULL OR a.result = 'unknown'), 0.0),
-                        count(*) FILTER (WHERE a.result IS NULL OR a.result = 'unknown')
-                 FROM (SELECT a.*, a.ended IS NULL AND a.result IS 'accepted' AS is_open,
-                              a.task_id IS r.task_id AS is_watched
-                       FROM attempts a JOIN rows r USING (row_id)) a",
-                [],
-                |row| {
-                    let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
-                    Ok(Money {
-                        consumed: row.get(0)?,
-                        consumed_by_price: row.get(1)?,
-                        ended: count(2)?,
-                        untold: count(3)?,
-                        at_work: row.get(4)?,
-                        working: count(5)?,
-                        unwatched: row.get(6)?,
-                        unwatched_tasks: count(7)?,
-                        unknown: row.get(8)?,
-                        unanswered: count(9)?,
-                    })
-                },
-            )
+            .query_row(&sql, [], |row| {
+                let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
+                Ok(Money {
+                    consumed: row.get(0)?,
+                    consumed_by_price: row.get(1)?,
+                    ended: count(2)?,
+                    untold: count(3)?,
+                    at_work: row.get(4)?,
+                    working: count(5)?,
+                    unwatched: row.get(6)?,
+                    unwatched_tasks: count(7)?,
+                    unknown: row.get(8)?,
+                    unanswered: count(9)?,
+                    extra: count(10)?,
+                })
+            })
             .map_err(|source| self.failed(source))
     }
 
     /// The account around the last run that read its balance; `None` if none did.
     pub fn account(&self) -> Result<Option<Account>, LedgerError> {
-        self.connection
-            .query_row(
-                "SELECT r.balance_before, r.balance_after,
+        let sql = format!(
+            "SELECT u.balance_before, u.balance_after,
                         coalesce(sum(coalesce(a.credits, a.cost)) FILTER (WHERE a.result = 'accepted'), 0.0),
                         count(*) FILTER (WHERE a.result = 'accepted' AND coalesce(a.credits, a.cost) IS NULL),
-                        coalesce(sum(a.cost) FILTER (WHERE a.result = 'unknown'), 0.0),
-                        r.run_id = (SELECT max(run_id) FROM runs)
-                 FROM runs r LEFT JOIN attempts a USING (run_id)
-                 WHERE r.run_id = (SELECT max(run_id) FROM runs
+                        coalesce(sum(a.cost) FILTER (WHERE a.result = 'unknown' OR {IS_EXTRA}), 0.0),
+                        u.run_id = (SELECT max(run_id) FROM runs)
+                 FROM runs u LEFT JOIN attempts a USING (run_id) LEFT JOIN rows r USING (row_id)
+                 WHERE u.run_id = (SELECT max(run_id) FROM runs
                                    WHERE balance_before IS NOT NULL OR balance_after IS NOT NULL)
-                 GROUP BY r.run_id",
-                [],
-                |row| {
-                    let unpriced: i64 = row.get(3)?;
-                    let accepted: f64 = row.get(2)?;
-                    Ok(Account {
-                        before: row.get(0)?,
-                        after: row.get(1)?,
-                        accepted: (unpriced == 0).then_some(accepted),
-                        unknown: row.get(4)?,
-                        is_latest: row.get(5)?,
-                    })
-                },
-            )
+                 GROUP BY u.run_id"
+        );
+        self.connection
+            .query_row(&sql, [], |row| {
+                let unpriced: i64 = row.get(3)?;
+                let accepted: f64 = row.get(2)?;
+                Ok(Account {
+                    before: row.get(0)?,
+                    after: row.get(1)?,
+                    accepted: (unpriced == 0).then_some(accepted),
+                    unknown: row.get(4)?,
+                    is_latest: row.get(5)?,
+                })
+            })
             .optional()
             .map_err(|source| self.failed(source))
     }
@@ -415,12 +428,10 @@ impl Reader {
     /// was edited since. They may have been charged. Each with its row's place in the manifest; at most `most`.
     pub fn extra_tasks(&self, most: u32) -> Result<Vec<(Option<u32>, String)>, LedgerError> {
         let read = || {
-            let mut statement = self.connection.prepare(
+            let mut statement = self.connection.prepare(&format!(
                 "SELECT m.number, a.announced FROM attempts a JOIN rows r USING (row_id) LEFT JOIN manifest m USING (row_id)
-                 WHERE a.announced IS NOT NULL AND a.announced IS NOT a.task_id AND a.announced IS NOT r.task_id
-                       AND (r.task_id IS NOT NULL OR a.attempt_id <= r.edited_after)
-                 ORDER BY a.attempt_id LIMIT ?1",
-            )?;
+                 WHERE {IS_EXTRA} ORDER BY a.attempt_id LIMIT ?1",
+            ))?;
             let rows = statement.query_map([most], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };

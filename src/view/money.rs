@@ -49,10 +49,26 @@ pub struct Bill {
     pub unwatched: f64,
     /// How many those are.
     pub unwatched_tasks: u64,
-    /// The price of requests without an answer, which may have been taken.
+    /// The price of requests without an answer, which may have been taken, and of tasks that no row has.
     pub unknown: f64,
-    /// How many those are.
+    /// How many requests without an answer those are.
     pub unanswered: u64,
+    /// How many tasks that no row has.
+    pub extra: u64,
+}
+
+impl Bill {
+    /// What the unknown credits may have gone to; `None`: there are none.
+    fn in_doubt(&self) -> Option<String> {
+        let requests = || format!("{} without an answer", counted(self.unanswered, "request"));
+        let extra = || counted(self.extra, "extra task");
+        match (self.unanswered, self.extra) {
+            (0, 0) => None,
+            (_, 0) => Some(requests()),
+            (0, _) => Some(extra()),
+            _ => Some(format!("{} and {}", requests(), extra())),
+        }
+    }
 }
 
 /// The account's balance around a run, in credits, and what the run's own rows took from it.
@@ -64,7 +80,7 @@ pub struct Account {
     pub after: Option<f64>,
     /// What its accepted rows cost; `None` where a price is unknown.
     pub accepted: Option<f64>,
-    /// What its requests without an answer may have cost.
+    /// What its requests without an answer and its extra tasks may have cost.
     pub unknown: f64,
 }
 
@@ -74,7 +90,7 @@ pub struct Account {
 enum Explained {
     /// The rows cost what is gone.
     Wholly,
-    /// It fell further, by so much, and requests without an answer may account for it.
+    /// It fell further, by so much, and requests without an answer or extra tasks may account for it.
     WithUnknown(f64),
     /// It fell further than all of that, by so much.
     TooMuch(f64),
@@ -118,7 +134,7 @@ pub(super) fn serialize<M: SerializeMap>(cost: &Cost, map: &mut M) -> Result<(),
     map.serialize_entry("price_source", &cost.price_source)
 }
 
-/// The costs so far: what is certain, and what requests without an answer may have cost.
+/// The costs so far: what is certain, and what requests without an answer and extra tasks may have cost.
 pub(super) fn write_spent(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     let cost = &summary.cost;
     let bill = &cost.bill;
@@ -131,10 +147,9 @@ pub(super) fn write_spent(summary: &Summary, formatter: &mut Formatter<'_>) -> f
         let certain = cost.spent_credits.map(|spent| spent - bill.unknown);
         writeln!(formatter, "{what}: {}{}", amount(certain, cost), consumption(bill))?;
     }
-    if bill.unanswered > 0 {
-        let requests = counted(bill.unanswered, "request");
+    if let Some(in_doubt) = bill.in_doubt() {
         let most = amount(cost.spent_credits.map(|_| bill.unknown), cost);
-        writeln!(formatter, "perhaps also: {most} for {requests} without an answer")?;
+        writeln!(formatter, "perhaps also: {most} for {in_doubt}")?;
     }
     Ok(())
 }
@@ -161,11 +176,15 @@ pub(super) fn write_balance(summary: &Summary, formatter: &mut Formatter<'_>) ->
         match explained {
             Explained::Wholly if accepted < SAME => {}
             Explained::Wholly => write!(formatter, ", by what {rows} cost")?,
-            Explained::WithUnknown(extra) => write!(
-                formatter,
-                "; {cost}, and requests without an answer perhaps the other {}",
-                decimal(extra)
-            )?,
+            Explained::WithUnknown(rest) => {
+                let bill = &summary.cost.bill;
+                let others = match (bill.unanswered, bill.extra) {
+                    (_, 0) => "requests without an answer",
+                    (0, _) => "extra tasks",
+                    _ => "requests without an answer and extra tasks",
+                };
+                write!(formatter, "; {cost}, and {others} perhaps the other {}", decimal(rest))?;
+            }
             Explained::TooMuch(extra) => write!(formatter, "; {cost}, something else took {}", decimal(extra))?,
             Explained::TooLittle(missing) => write!(
                 formatter,
@@ -183,7 +202,7 @@ pub(super) fn write_source(summary: &Summary, formatter: &mut Formatter<'_>) -> 
     let Some(source) = price_source else {
         return Ok(());
     };
-    if summary.counts.taken() + summary.counts.queued + bill.unanswered == 0 {
+    if summary.counts.taken() + summary.counts.queued + bill.unanswered + bill.extra == 0 {
         return Ok(());
     }
     write!(formatter, "prices: {}", escape::for_terminal(source))?;
@@ -334,6 +353,24 @@ mod tests {
             ..Bill::default()
         };
         insta::assert_snapshot!(lines(lost, None), @"perhaps also: 30 credits (0.15 USD) for 1 request without an answer");
+    }
+
+    #[test]
+    fn extra_tasks_may_have_been_charged() {
+        let extra = Bill {
+            unknown: 60.0,
+            extra: 2,
+            ..Bill::default()
+        };
+        let both = Bill { unanswered: 1, ..extra };
+        let account = account(5_000.0, 3_500.0, 1_470.0, 60.0);
+        let texts = [extra, both].map(|bill| lines(bill, Some(account)));
+        insta::assert_snapshot!(texts.concat(), @"
+        perhaps also: 60 credits (0.30 USD) for 2 extra tasks
+        balance: from 5,000 to 3,500 credits; this run's rows cost 1,470, and extra tasks perhaps the other 30
+        perhaps also: 60 credits (0.30 USD) for 1 request without an answer and 2 extra tasks
+        balance: from 5,000 to 3,500 credits; this run's rows cost 1,470, and requests without an answer and extra tasks perhaps the other 30
+        ");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The bill over all runs, and the account around one of them.
 
 use super::*;
-use crate::ledger::{Account, Balance, Money, Seen, Sighting, Tasks};
+use crate::ledger::{Account, Announced, Announcement, Balance, Money, Seen, Sighting, Tasks};
 
 /// One look at the task of row `row_id` that shows its end.
 async fn see(writer: &Writer, row_id: i64, task_id: &str, succeeds: bool, credits: Option<f64>) {
@@ -113,6 +113,58 @@ async fn a_task_that_its_row_went_on_without_is_not_at_work_for_ever() {
         (90.0, 0),
         "it was paid for all the same"
     );
+}
+
+#[tokio::test]
+async fn a_task_that_no_row_has_is_paid_for_perhaps() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
+    store.note_balance(run, Balance::Before, 1_000.0).unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    let announce = async |attempt, id| {
+        let announcement = Announcement {
+            attempt,
+            token: Token([1; 16]),
+            task_id: task(id),
+        };
+        let extra = writer.announce(announcement).await.unwrap();
+        assert!(matches!(extra, Announced::Extra { .. }), "{extra:?}");
+    };
+    // The first request was answered with an error and made a task all the same; the second was accepted.
+    let refused = writer.begin(intent(1)).await.unwrap().unwrap();
+    let again = AttemptResult::Again { counts: true };
+    writer.finish(ending(1, refused, again)).await.unwrap();
+    send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    announce(refused, "x").await;
+    // An answer that was lost counts already; its task adds nothing to that.
+    let lost = writer.begin(intent(2)).await.unwrap().unwrap();
+    writer
+        .finish(ending(2, lost, AttemptResult::UnknownResubmitted))
+        .await
+        .unwrap();
+    send(&writer, 2, AttemptResult::Accepted(task("b"))).await;
+    let before = (reader(&batch).spent().unwrap(), reader(&batch).money().unwrap());
+    announce(lost, "y").await;
+    drop(writer);
+    drop(thread.join().unwrap());
+
+    let reader = reader(&batch);
+    let extra: Vec<String> = reader.extra_tasks(9).unwrap().into_iter().map(|(_, id)| id).collect();
+    assert_eq!(extra, [task("x"), task("y")].map(|id| id.to_string()));
+    let money = reader.money().unwrap();
+    let expected = Money {
+        at_work: 60.0,
+        working: 2,
+        unknown: 60.0,
+        extra: 2,
+        ..Money::default()
+    };
+    assert_eq!(money, expected);
+    assert_eq!((before.1.unknown, before.1.unanswered, before.1.extra), (60.0, 1, 1));
+    assert_eq!((before.0, reader.spent().unwrap()), ((120.0, 0), (120.0, 0)));
+    assert_eq!(reader.account().unwrap().unwrap().unknown, 60.0);
 }
 
 #[tokio::test]
