@@ -121,8 +121,8 @@ pub struct Account {
     pub before: Option<f64>,
     /// After its end, if it was read.
     pub after: Option<f64>,
-    /// What the run's accepted rows cost: what their tasks consumed, and the price of those that have not ended.
-    /// `None`: a price is unknown.
+    /// What the run's accepted rows had cost when the balance was read last: what their tasks consumed, and the price of
+    /// those that have not ended, or failed only later, when their credits came back. `None`: a price is unknown.
     pub accepted: Option<f64>,
     /// What its requests without an answer may have cost, and the tasks it made that no row has, by the prices.
     pub unknown: f64,
@@ -397,16 +397,22 @@ impl Reader {
 
     /// The account around the last run that read its balance; `None` if none did.
     pub fn account(&self) -> Result<Option<Account>, LedgerError> {
+        // A task is charged when it is made, and its credits come back when it fails. Unless that is known to have been
+        // before the run ended, the balance was read without them; a run ends when it has read it.
         let sql = format!(
-            "SELECT u.balance_before, u.balance_after,
-                        coalesce(sum(coalesce(a.credits, a.cost)) FILTER (WHERE a.result = 'accepted'), 0.0),
-                        count(*) FILTER (WHERE a.result = 'accepted' AND coalesce(a.credits, a.cost) IS NULL),
-                        coalesce(sum(a.cost) FILTER (WHERE a.result = 'unknown' OR {IS_EXTRA}), 0.0),
-                        u.run_id = (SELECT max(run_id) FROM runs)
-                 FROM runs u LEFT JOIN attempts a USING (run_id) LEFT JOIN rows r USING (row_id)
-                 WHERE u.run_id = (SELECT max(run_id) FROM runs
-                                   WHERE balance_before IS NOT NULL OR balance_after IS NOT NULL)
-                 GROUP BY u.run_id"
+            "SELECT balance_before, balance_after,
+                    coalesce(sum(taken) FILTER (WHERE result = 'accepted'), 0.0),
+                    count(*) FILTER (WHERE result = 'accepted' AND taken IS NULL),
+                    coalesce(sum(cost) FILTER (WHERE result = 'unknown' OR is_extra), 0.0),
+                    run_id = (SELECT max(run_id) FROM runs)
+             FROM (SELECT u.*, a.result, a.cost, {IS_EXTRA} AS is_extra,
+                          CASE WHEN a.ended = 'failed'
+                                    AND NOT coalesce(r.task_id = a.task_id AND r.completed_at <= u.ended_at, 0)
+                               THEN a.cost ELSE coalesce(a.credits, a.cost) END AS taken
+                   FROM runs u LEFT JOIN attempts a USING (run_id) LEFT JOIN rows r USING (row_id)
+                   WHERE run_id = (SELECT max(run_id) FROM runs
+                                   WHERE balance_before IS NOT NULL OR balance_after IS NOT NULL))
+             GROUP BY run_id"
         );
         self.connection
             .query_row(&sql, [], |row| {

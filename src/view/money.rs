@@ -78,7 +78,7 @@ pub struct Account {
     pub before: Option<f64>,
     /// After its end, if it was read.
     pub after: Option<f64>,
-    /// What its accepted rows cost; `None` where a price is unknown.
+    /// What its accepted rows had cost when the balance was read last; `None` where a price is unknown.
     pub accepted: Option<f64>,
     /// What its requests without an answer and its extra tasks may have cost.
     pub unknown: f64,

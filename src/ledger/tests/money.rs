@@ -191,17 +191,27 @@ async fn a_failed_row_that_is_sent_again_pays_in_the_run_that_sends_it() {
     };
     assert_eq!(reader(&batch).account().unwrap(), Some(after_sending));
 
-    // A later run collects: the task failed, and its credits came back.
+    // A later run collects: the task failed, and its credits came back after the balance was read.
     let (writer, thread) = batch.writer();
     see(&writer, 1, "a", false, Some(0.0)).await;
     drop(writer);
-    drop(thread.join().unwrap());
-    let after_collecting = Account {
-        accepted: Some(0.0),
+    let mut store = thread.join().unwrap();
+    let collected = |accepted| Account {
+        accepted: Some(accepted),
         is_latest: false,
         ..after_sending
     };
-    assert_eq!(reader(&batch).account().unwrap(), Some(after_collecting));
+    // `see` lets tasks end at 4,000. Of a run whose end is not known, neither is what came before it.
+    assert_eq!(reader(&batch).account().unwrap(), Some(collected(30.0)));
+    for (ended_at, accepted) in [(3_999, 30.0), (4_000, 0.0)] {
+        store.end_run(first, UnixMillis(ended_at), None).unwrap();
+        assert_eq!(
+            reader(&batch).account().unwrap(),
+            Some(collected(accepted)),
+            "{ended_at}"
+        );
+    }
+    drop(store);
 
     let retry = Requeue {
         retry_failed: Some(Vec::new()),
