@@ -152,8 +152,11 @@ fn bill_of(money: &Money) -> Bill {
         untold: money.untold,
         at_work: money.at_work,
         working: money.working,
+        unwatched: money.unwatched,
+        unwatched_tasks: money.unwatched_tasks,
         unknown: money.unknown,
         unanswered: money.unanswered,
+        extra: money.extra,
     }
 }
 

@@ -1,7 +1,9 @@
 //! Whose task is this? Records of tasks against rows whose answers were lost: values only.
 //!
-//! The token in a record's callback URL is proof. Without one a record can only fit: it asks for the same video, and was
-//! made while a request of the row was on its way. Rows of equal content may share what fits them, since any assignment
+//! The token in a record's callback URL is proof. A callback URL without one is proof of the opposite, since every URL
+//! that is sent bears a token; only the row's own URL was once sent as it stood. A record without any URL, of a request
+//! that asked for no callback or whose record leaves it out, can only fit: it asks for the same video, and was made while
+//! a request of the row was on its way. Rows of equal content may share what fits them, since any assignment
 //! gives each the video it asked for; but of more tasks than rows, which are whose is for the user to say.
 
 use std::collections::{BTreeMap, HashMap};
@@ -62,6 +64,8 @@ pub struct LostRow {
     pub content: ContentHash,
     /// What it asks for; `None` if the API cannot know its image, so that only a token can tell.
     pub asked: Option<Asked>,
+    /// The row's own callback URL, which version 0.1.0 sent without a token.
+    pub callback_url: Option<String>,
     /// Its requests that may have been taken.
     pub requests: Vec<Request>,
 }
@@ -246,9 +250,15 @@ impl Matcher {
         let Some(asked) = Asked::in_record(record) else {
             return Found::Decided(Verdict::Untold);
         };
-        let Some(places) = self.by_content.get(&asked) else {
+        // An empty URL is how a record may say that there is none.
+        let callback_url = record.request.callback_url.as_deref().filter(|url| !url.is_empty());
+        let may_have_sent =
+            |place: &usize| callback_url.is_none_or(|url| self.lost[*place].callback_url.as_deref() == Some(url));
+        let places = self.by_content.get(&asked).into_iter().flatten().copied();
+        let places: Vec<usize> = places.filter(may_have_sent).collect();
+        if places.is_empty() {
             return Found::Decided(Verdict::NotOurs);
-        };
+        }
         let requests = || places.iter().flat_map(|place| &self.lost[*place].requests);
         let fits = |created_at| -> Vec<usize> {
             let fits = |place: &&usize| {

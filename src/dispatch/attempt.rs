@@ -15,6 +15,7 @@ use crate::row::{CallbackToken, TaskId};
 pub(super) struct Attempt {
     pub row: QueuedRow,
     pub setbacks: u32,
+    pub sent_before: SentBefore,
     /// Where the row's local image was uploaded; `None` if its image is on the web.
     pub uploaded: Option<Arc<str>>,
     pub intent: Intent,
@@ -22,6 +23,17 @@ pub(super) struct Attempt {
     pub rules: Rules,
     pub permit: Permit,
     pub probe: bool,
+}
+
+/// What this run has sent for a row before the attempt at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SentBefore {
+    /// Nothing.
+    Nothing,
+    /// Requests that count as free: they were answered with an error.
+    Free,
+    /// Among others one that may have been taken, so that it counts as spent.
+    Counted,
 }
 
 /// The settings that turn an outcome into a result.
@@ -42,6 +54,7 @@ pub(super) struct Rules {
 pub(super) struct Ended {
     pub row: QueuedRow,
     pub setbacks: u32,
+    pub sent_before: SentBefore,
     pub permit: Permit,
     pub probe: bool,
     pub cost: Option<f64>,
@@ -62,6 +75,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
     let Attempt {
         row,
         setbacks,
+        sent_before,
         uploaded,
         intent,
         callback_url,
@@ -80,6 +94,7 @@ pub(super) async fn make<A: Api, L: Ledger>(api: &A, ledger: &L, attempt: Attemp
     let ended = |row, answered, ending| Ended {
         row,
         setbacks,
+        sent_before,
         permit,
         probe,
         cost,

@@ -17,7 +17,8 @@ pub struct Limiter {
     limits: Option<(Pace, Slots)>,
 }
 
-/// The right to send one request. Given back with `Limiter::give_back`, whatever came of it.
+/// The right to send one request. Given back with `Limiter::give_back`, whatever came of it, or with
+/// `Limiter::give_back_unused` if nothing was sent.
 #[derive(Debug)]
 #[must_use = "a slot that is not given back is lost to the run"]
 pub struct Permit(());
@@ -80,6 +81,14 @@ impl Limiter {
         let Permit(()) = permit;
         if let Some((_, slots)) = &mut self.limits {
             slots.give_back(answered);
+        }
+    }
+
+    /// The permit's request was not sent: its slot is free at once. Its place in the pace has passed.
+    pub(super) fn give_back_unused(&mut self, permit: Permit) {
+        let Permit(()) = permit;
+        if let Some((_, slots)) = &mut self.limits {
+            slots.give_back_unused();
         }
     }
 

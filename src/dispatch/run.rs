@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::UnixMillis;
-use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules};
+use crate::dispatch::attempt::{self, Attempt, Ended, LostStep, Rules, SentBefore};
 use crate::dispatch::config::DispatchConfig;
 #[cfg(test)]
 use crate::dispatch::config::PlantedBug;
@@ -149,6 +149,7 @@ struct WaitingRow {
     row: QueuedRow,
     /// Failures in a row that were not its own; they shape the wait, and are not counted against it.
     setbacks: u32,
+    sent_before: SentBefore,
 }
 
 /// What the loop does next.
@@ -328,9 +329,18 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         }
         let row = match place {
             Place::Waiting(key) => self.waiting.remove(&key),
-            Place::Queue(index) => self.queue.remove(index).map(|row| WaitingRow { row, setbacks: 0 }),
+            Place::Queue(index) => self.queue.remove(index).map(|row| WaitingRow {
+                row,
+                setbacks: 0,
+                sent_before: SentBefore::Nothing,
+            }),
         };
-        let Some(WaitingRow { row, setbacks }) = row else {
+        let Some(WaitingRow {
+            row,
+            setbacks,
+            sent_before,
+        }) = row
+        else {
             return Next::Nothing;
         };
         let intent = Intent {
@@ -342,6 +352,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         let attempt = Attempt {
             row,
             setbacks,
+            sent_before,
             uploaded,
             intent,
             callback_url: self.config.callback_url.clone(),
@@ -352,10 +363,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         tracing::debug!(row = attempt.row.number, probe = attempt.probe, "sending");
         self.standing.requests += 1;
         self.standing.in_flight += 1;
-        match place {
-            Place::Waiting(_) => self.standing.retries += 1,
-            Place::Queue(_) => self.standing.started += 1,
-        }
+        *self.begun_as(sent_before) += 1;
         self.reserved += cost.unwrap_or(0.0);
         let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
         self.flying
@@ -424,23 +432,38 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         let Ended {
             row,
             setbacks,
+            sent_before,
             permit,
             probe,
             cost,
             answered,
             ending,
         } = ended;
-        self.give_back(permit, answered);
+        match ending {
+            Ok(None) => self.give_back_unused(permit),
+            _ => self.give_back(permit, answered),
+        }
         self.standing.in_flight -= 1;
         self.reserved -= cost.unwrap_or(0.0);
         match ending {
             Ok(Some((outcome, result))) => {
                 self.hear(row.number, &outcome, probe);
-                self.settle(WaitingRow { row, setbacks }, cost, &outcome, &result);
+                let row = WaitingRow {
+                    row,
+                    setbacks,
+                    sent_before,
+                };
+                self.settle(row, cost, &outcome, &result);
             }
             Ok(None) => {
                 tracing::info!(row = row.number, "taken already: a callback named its task");
                 self.standing.requests -= 1;
+                *self.begun_as(sent_before) -= 1;
+                // The request that was taken counted as free, unless its answer was lost in this run. One that an earlier
+                // run lost is counted twice: the budget then ends this run early, and the next reckons from the ledger.
+                if sent_before != SentBefore::Counted {
+                    self.spend(cost);
+                }
                 self.gate.not_sent(probe, Instant::now());
             }
             Err(LostStep { error, task_id }) => {
@@ -456,6 +479,14 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         self.publish();
     }
 
+    /// The count of attempts to which one belongs.
+    fn begun_as(&mut self, sent_before: SentBefore) -> &mut u64 {
+        match sent_before {
+            SentBefore::Nothing => &mut self.standing.started,
+            SentBefore::Free | SentBefore::Counted => &mut self.standing.retries,
+        }
+    }
+
     #[cfg(test)]
     fn is_planted(&self, bug: PlantedBug) -> bool {
         self.config.planted == Some(bug)
@@ -467,6 +498,14 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
             return;
         }
         self.limiter.give_back(permit, answered);
+    }
+
+    fn give_back_unused(&mut self, permit: crate::dispatch::Permit) {
+        #[cfg(test)]
+        if self.is_planted(PlantedBug::SlotFreedAtSend) {
+            return;
+        }
+        self.limiter.give_back_unused(permit);
     }
 
     /// What the answer to `row` means for every other row.
@@ -516,7 +555,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
     }
 
     /// What an answer means for its row; the ledger knows already.
-    fn settle(&mut self, waiting: WaitingRow, cost: Option<f64>, outcome: &Outcome, result: &AttemptResult) {
+    fn settle(&mut self, mut waiting: WaitingRow, cost: Option<f64>, outcome: &Outcome, result: &AttemptResult) {
         let row = waiting.row.number;
         let (code, message) = (outcome.code.as_str(), outcome.message.as_str());
         match result {
@@ -543,6 +582,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
             }
             AttemptResult::UnknownResubmitted => {
                 self.spend(cost);
+                waiting.sent_before = SentBefore::Counted;
                 self.try_again(waiting, true, outcome);
             }
             AttemptResult::Again { counts } => self.try_again(waiting, *counts, outcome),
@@ -584,6 +624,9 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
     }
 
     fn try_again(&mut self, mut waiting: WaitingRow, counts: bool, outcome: &Outcome) {
+        if waiting.sent_before == SentBefore::Nothing {
+            waiting.sent_before = SentBefore::Free;
+        }
         let wait = match outcome.effect {
             // The gate makes everyone wait; the row itself goes first afterwards.
             Effect::RateLimited | Effect::Maintenance | Effect::Halt(_) => Duration::ZERO,

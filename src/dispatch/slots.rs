@@ -54,6 +54,11 @@ impl Slots {
         self.free -= 1;
     }
 
+    /// The request that held a slot was never sent.
+    pub(super) fn give_back_unused(&mut self) {
+        self.free += 1;
+    }
+
     /// The request that held a slot was answered, or given up, at `answered`.
     pub(super) fn give_back(&mut self, answered: Instant) {
         let at = answered + self.window + EDGE;

@@ -41,14 +41,34 @@ pub struct Bill {
     pub ended: u64,
     /// Those of them of which the API did not say what they consumed; they count with their price.
     pub untold: u64,
-    /// The price of tasks that are not known to have ended.
+    /// The price of tasks that are not known to have ended, and are looked at.
     pub at_work: f64,
     /// How many those are.
     pub working: u64,
-    /// The price of requests without an answer, which may have been taken.
-    pub unknown: f64,
+    /// The price of tasks whose rows went on without them before they were known to have ended.
+    pub unwatched: f64,
     /// How many those are.
+    pub unwatched_tasks: u64,
+    /// The price of requests without an answer, which may have been taken, and of tasks that no row has.
+    pub unknown: f64,
+    /// How many requests without an answer those are.
     pub unanswered: u64,
+    /// How many tasks that no row has.
+    pub extra: u64,
+}
+
+impl Bill {
+    /// What the unknown credits may have gone to; `None`: there are none.
+    fn in_doubt(&self) -> Option<String> {
+        let requests = || format!("{} without an answer", counted(self.unanswered, "request"));
+        let extra = || counted(self.extra, "extra task");
+        match (self.unanswered, self.extra) {
+            (0, 0) => None,
+            (_, 0) => Some(requests()),
+            (0, _) => Some(extra()),
+            _ => Some(format!("{} and {}", requests(), extra())),
+        }
+    }
 }
 
 /// The account's balance around a run, in credits, and what the run's own rows took from it.
@@ -58,9 +78,9 @@ pub struct Account {
     pub before: Option<f64>,
     /// After its end, if it was read.
     pub after: Option<f64>,
-    /// What its accepted rows cost; `None` where a price is unknown.
+    /// What its accepted rows had cost when the balance was read last; `None` where a price is unknown.
     pub accepted: Option<f64>,
-    /// What its requests without an answer may have cost.
+    /// What its requests without an answer and its extra tasks may have cost.
     pub unknown: f64,
 }
 
@@ -70,7 +90,7 @@ pub struct Account {
 enum Explained {
     /// The rows cost what is gone.
     Wholly,
-    /// It fell further, by so much, and requests without an answer may account for it.
+    /// It fell further, by so much, and requests without an answer or extra tasks may account for it.
     WithUnknown(f64),
     /// It fell further than all of that, by so much.
     TooMuch(f64),
@@ -104,7 +124,7 @@ pub(super) fn serialize<M: SerializeMap>(cost: &Cost, map: &mut M) -> Result<(),
     map.serialize_entry("consumed_credits", &tidy(bill.consumed))?;
     map.serialize_entry("ended_tasks", &bill.ended)?;
     map.serialize_entry("untold_tasks", &bill.untold)?;
-    map.serialize_entry("unended_credits", &tidy(bill.at_work))?;
+    map.serialize_entry("unended_credits", &tidy(bill.at_work + bill.unwatched))?;
     map.serialize_entry("unknown_credits", &tidy(bill.unknown))?;
     map.serialize_entry("estimated_credits", &cost.estimated_credits.map(tidy))?;
     map.serialize_entry("balance_before", &account.before)?;
@@ -114,11 +134,11 @@ pub(super) fn serialize<M: SerializeMap>(cost: &Cost, map: &mut M) -> Result<(),
     map.serialize_entry("price_source", &cost.price_source)
 }
 
-/// The costs so far: what is certain, and what requests without an answer may have cost.
+/// The costs so far: what is certain, and what requests without an answer and extra tasks may have cost.
 pub(super) fn write_spent(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     let cost = &summary.cost;
     let bill = &cost.bill;
-    if summary.counts.taken() > 0 || bill.ended + bill.working > 0 {
+    if summary.counts.taken() > 0 || bill.ended + bill.working + bill.unwatched_tasks > 0 {
         let what = if summary.sandbox {
             "cost, had it been real"
         } else {
@@ -127,10 +147,9 @@ pub(super) fn write_spent(summary: &Summary, formatter: &mut Formatter<'_>) -> f
         let certain = cost.spent_credits.map(|spent| spent - bill.unknown);
         writeln!(formatter, "{what}: {}{}", amount(certain, cost), consumption(bill))?;
     }
-    if bill.unanswered > 0 {
-        let requests = counted(bill.unanswered, "request");
+    if let Some(in_doubt) = bill.in_doubt() {
         let most = amount(cost.spent_credits.map(|_| bill.unknown), cost);
-        writeln!(formatter, "perhaps also: {most} for {requests} without an answer")?;
+        writeln!(formatter, "perhaps also: {most} for {in_doubt}")?;
     }
     Ok(())
 }
@@ -157,11 +176,15 @@ pub(super) fn write_balance(summary: &Summary, formatter: &mut Formatter<'_>) ->
         match explained {
             Explained::Wholly if accepted < SAME => {}
             Explained::Wholly => write!(formatter, ", by what {rows} cost")?,
-            Explained::WithUnknown(extra) => write!(
-                formatter,
-                "; {cost}, and requests without an answer perhaps the other {}",
-                decimal(extra)
-            )?,
+            Explained::WithUnknown(rest) => {
+                let bill = &summary.cost.bill;
+                let others = match (bill.unanswered, bill.extra) {
+                    (_, 0) => "requests without an answer",
+                    (0, _) => "extra tasks",
+                    _ => "requests without an answer and extra tasks",
+                };
+                write!(formatter, "; {cost}, and {others} perhaps the other {}", decimal(rest))?;
+            }
             Explained::TooMuch(extra) => write!(formatter, "; {cost}, something else took {}", decimal(extra))?,
             Explained::TooLittle(missing) => write!(
                 formatter,
@@ -179,7 +202,7 @@ pub(super) fn write_source(summary: &Summary, formatter: &mut Formatter<'_>) -> 
     let Some(source) = price_source else {
         return Ok(());
     };
-    if summary.counts.taken() + summary.counts.queued + bill.unanswered == 0 {
+    if summary.counts.taken() + summary.counts.queued + bill.unanswered + bill.extra == 0 {
         return Ok(());
     }
     write!(formatter, "prices: {}", escape::for_terminal(source))?;
@@ -203,7 +226,7 @@ pub(super) fn amount(known: Option<f64>, cost: &Cost) -> String {
 }
 
 /// What is behind the sum: `, consumed by 40 ended tasks`, or `: 1,140 consumed by 40 ended tasks, 270 by price for 9 at
-/// work`. Nothing where it is all by price.
+/// work, 30 by price for 1 of replaced content`. Nothing where it is all by price, for tasks at work.
 fn consumption(bill: &Bill) -> String {
     let by_price = match bill.untold {
         0 => String::new(),
@@ -211,15 +234,23 @@ fn consumption(bill: &Bill) -> String {
         untold => format!(" ({} by price)", grouped(untold)),
     };
     let ended = format!("consumed by {}{by_price}", counted(bill.ended, "ended task"));
-    match (bill.ended, bill.working) {
-        (0, _) => String::new(),
-        (_, 0) => format!(", {ended}"),
-        (_, working) => format!(
-            ": {} {ended}, {} by price for {} at work",
-            decimal(bill.consumed),
-            decimal(bill.at_work),
-            grouped(working)
+    let part = |amount, tasks, what| format!("{} by price for {} {what}", decimal(amount), grouped(tasks));
+    let parts = [
+        (bill.ended, format!("{} {ended}", decimal(bill.consumed))),
+        (bill.working, part(bill.at_work, bill.working, "at work")),
+        (
+            bill.unwatched_tasks,
+            part(bill.unwatched, bill.unwatched_tasks, "of replaced content"),
         ),
+    ];
+    let parts: Vec<String> = parts
+        .into_iter()
+        .filter_map(|(tasks, part)| (tasks > 0).then_some(part))
+        .collect();
+    match (bill.ended, bill.working, bill.unwatched_tasks) {
+        (0, _, 0) => String::new(),
+        (_, 0, 0) => format!(", {ended}"),
+        _ => format!(": {}", parts.join(", ")),
     }
 }
 
@@ -239,7 +270,7 @@ mod tests {
 
     /// The lines about money of a run with this bill and account.
     fn lines(bill: Bill, account: Option<Account>) -> String {
-        let known = bill.consumed + bill.at_work + bill.unknown;
+        let known = bill.consumed + bill.at_work + bill.unwatched + bill.unknown;
         let summary = Summary {
             counts: [(RowState::Accepted, bill.ended + bill.working)].into_iter().collect(),
             cost: Cost {
@@ -290,18 +321,56 @@ mod tests {
             working: 9,
             unknown: 60.0,
             unanswered: 2,
+            ..Bill::default()
         };
         insta::assert_snapshot!(lines(mixed, None), @"
         cost so far: 1,353.3 credits (6.77 USD): 1,083.3 consumed by 40 ended tasks (2 by price), 270 by price for 9 at work
         perhaps also: 60 credits (0.30 USD) for 2 requests without an answer
         prices: the price list; by them the ended tasks cost 1,140 instead of 1,083.3: `--price` sets what they are now
         ");
+        let replaced = Bill {
+            unwatched: 30.0,
+            unwatched_tasks: 1,
+            unknown: 0.0,
+            unanswered: 0,
+            untold: 0,
+            consumed: 1_140.0,
+            ..mixed
+        };
+        insta::assert_snapshot!(lines(replaced, None), @"
+        cost so far: 1,440 credits (7.20 USD): 1,140 consumed by 40 ended tasks, 270 by price for 9 at work, 30 by price for 1 of replaced content
+        prices: the price list
+        ");
+        let all_replaced = Bill {
+            unwatched: 30.0,
+            unwatched_tasks: 1,
+            ..Bill::default()
+        };
+        insta::assert_snapshot!(lines(all_replaced, None), @"cost so far: 30 credits (0.15 USD): 30 by price for 1 of replaced content");
         let lost = Bill {
             unknown: 30.0,
             unanswered: 1,
             ..Bill::default()
         };
         insta::assert_snapshot!(lines(lost, None), @"perhaps also: 30 credits (0.15 USD) for 1 request without an answer");
+    }
+
+    #[test]
+    fn extra_tasks_may_have_been_charged() {
+        let extra = Bill {
+            unknown: 60.0,
+            extra: 2,
+            ..Bill::default()
+        };
+        let both = Bill { unanswered: 1, ..extra };
+        let account = account(5_000.0, 3_500.0, 1_470.0, 60.0);
+        let texts = [extra, both].map(|bill| lines(bill, Some(account)));
+        insta::assert_snapshot!(texts.concat(), @"
+        perhaps also: 60 credits (0.30 USD) for 2 extra tasks
+        balance: from 5,000 to 3,500 credits; this run's rows cost 1,470, and extra tasks perhaps the other 30
+        perhaps also: 60 credits (0.30 USD) for 1 request without an answer and 2 extra tasks
+        balance: from 5,000 to 3,500 credits; this run's rows cost 1,470, and requests without an answer and extra tasks perhaps the other 30
+        ");
     }
 
     #[test]

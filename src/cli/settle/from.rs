@@ -1,5 +1,6 @@
 //! `settle --from`: rows get their tasks by task ids that were copied from the provider's log.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,7 +19,7 @@ use crate::kie::TaskRecord;
 use crate::ledger::{Decision, LedgerError, Reader, Settled, Store};
 use crate::pace::Pace;
 use crate::rate::Rate;
-use crate::row::{ContentHash, RowState, TaskId};
+use crate::row::{RowState, Submission, TaskId};
 use crate::view::Ending;
 
 use super::report::{Fate, Report};
@@ -218,15 +219,16 @@ impl Batch {
         })?;
         let mut lost = Vec::with_capacity(row_ids.len());
         for row_id in row_ids {
-            let Some((content, asked)) = self.asked(row_id)? else {
+            let Some(submission) = self.reader.submission(row_id)? else {
                 continue;
             };
             let requests = self.reader.attempts(row_id)?.into_iter();
             let requests = requests.filter(|request| matches!(request.result.as_deref(), None | Some("unknown")));
             lost.push(LostRow {
                 row_id,
-                content,
-                asked,
+                content: submission.content(),
+                asked: self.asked_by(row_id, &submission)?,
+                callback_url: submission.callback_url.map(Cow::into_owned),
                 requests: requests
                     .map(|request| Request {
                         attempt: request.id,
@@ -239,13 +241,10 @@ impl Batch {
         Ok(lost)
     }
 
-    fn asked(&self, row_id: i64) -> Result<Option<(ContentHash, Option<Asked>)>, Failure> {
-        let Some(submission) = self.reader.submission(row_id)? else {
-            return Ok(None);
-        };
+    /// What a row asks for with this submission; `None` if the API cannot know its image.
+    fn asked_by(&self, row_id: i64, submission: &Submission<'_>) -> Result<Option<Asked>, Failure> {
         let image_url = self.reader.image_url(row_id)?;
-        let asked = image_url.map(|image_url| Asked::by(&submission, image_url));
-        Ok(Some((submission.content(), asked)))
+        Ok(image_url.map(|image_url| Asked::by(submission, image_url)))
     }
 
     /// The request whose token the record's callback URL bears.
@@ -265,11 +264,15 @@ impl Batch {
         let Some((state, task)) = standing else {
             return Ok(Bearing::Foreign);
         };
+        let asked = match self.reader.submission(bearer.row_id)? {
+            Some(submission) => self.asked_by(bearer.row_id, &submission)?,
+            None => None,
+        };
         Ok(Bearing::Ours(Sender {
             row_id: bearer.row_id,
             attempt: crate::ledger::AttemptId(token.attempt),
             state,
-            asked: self.asked(bearer.row_id)?.and_then(|(_, asked)| asked),
+            asked,
             task: bearer.task_id.or(task),
         }))
     }

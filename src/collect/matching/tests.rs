@@ -32,6 +32,7 @@ fn lost(row_id: i64, prompt: &str, minute: i64) -> LostRow {
         row_id,
         content: submission(prompt).content(),
         asked: Some(asked(prompt)),
+        callback_url: None,
         requests: vec![Request {
             attempt: AttemptId(row_id),
             began_at: UnixMillis(BEGAN + minute * MINUTE),
@@ -168,6 +169,60 @@ fn one_record_and_one_row() {
     for (name, record, verdict) in table {
         assert_eq!(by_content(vec![boat()], vec![record]), [verdict], "{name}");
     }
+}
+
+#[test]
+fn a_callback_url_without_a_token_is_only_ours_if_it_is_the_rows_own() {
+    const OWN: &str = "https://me.example.org/hook?clip=1";
+    let content = || ours(1, Evidence::Content);
+    let table = [
+        ("none, of a row without", None, None, content()),
+        ("none, of a row with its own", Some(OWN), None, content()),
+        ("an empty one", Some(OWN), Some(""), content()),
+        ("the row's own, as 0.1.0 sent it", Some(OWN), Some(OWN), content()),
+        (
+            "somebody else's",
+            None,
+            Some("https://other-team.example/hook"),
+            Verdict::NotOurs,
+        ),
+        (
+            "somebody else's, of a row with its own",
+            Some(OWN),
+            Some("https://other-team.example/hook"),
+            Verdict::NotOurs,
+        ),
+        (
+            "nearly the row's own",
+            Some(OWN),
+            Some("https://me.example.org/hook?clip=10"),
+            Verdict::NotOurs,
+        ),
+        (
+            "with a token of another program",
+            Some(OWN),
+            Some("https://me.example.org/hook?clip=1&token=x"),
+            Verdict::NotOurs,
+        ),
+        ("no URL at all", None, Some("n/a"), Verdict::NotOurs),
+    ];
+    for (name, own, repeated, verdict) in table {
+        let mut row = lost(1, "boat", 0);
+        row.callback_url = own.map(str::to_owned);
+        let mut record = record("t", "boat", 1);
+        record.request.callback_url = repeated.map(str::to_owned);
+        assert_eq!(Bearing::token_of(&record), None, "{name}");
+        assert_eq!(by_content(vec![row], vec![record]), [verdict], "{name}");
+    }
+    // Of equal rows, it is the one's whose URL it is.
+    let mut second = lost(2, "boat", 0);
+    second.callback_url = Some(OWN.to_owned());
+    let mut record = record("t", "boat", 1);
+    record.request.callback_url = Some(OWN.to_owned());
+    assert_eq!(
+        by_content(vec![lost(1, "boat", 0), second], vec![record]),
+        [ours(2, Evidence::Content)]
+    );
 }
 
 #[test]
@@ -349,18 +404,23 @@ fn a_row_whose_image_the_api_cannot_know_fits_nothing() {
     );
 }
 
-/// A row: what it asks for, its hidden setting, and when it was sent.
-type Row = (u8, bool, i64);
+/// A row: what it asks for, its hidden setting, when it was sent, and perhaps which callback URL it has of its own.
+type Row = (u8, bool, i64, Option<u8>);
 
-/// A record: what it asks for, when it was made, and perhaps which row's token it bears.
-type Record = (u8, i64, Option<usize>);
+/// A record: what it asks for, when it was made, perhaps which row's token it bears, and perhaps which callback URL it
+/// has, without a token.
+type Record = (u8, i64, Option<usize>, Option<u8>);
+
+fn hook(of: u8) -> String {
+    format!("https://hooks.example.org/{of}")
+}
 
 fn prompt(kind: u8) -> String {
     format!("clip {kind}")
 }
 
 fn rows_of(rows: &[Row]) -> Vec<LostRow> {
-    let row = |(index, (kind, checked, minute)): (usize, &Row)| {
+    let row = |(index, (kind, checked, minute, own)): (usize, &Row)| {
         let row_id = i64::try_from(index).unwrap() + 1;
         let content = Submission {
             nsfw_checker: checked.then_some(true),
@@ -369,6 +429,7 @@ fn rows_of(rows: &[Row]) -> Vec<LostRow> {
         .content();
         LostRow {
             content,
+            callback_url: own.map(hook),
             ..lost(row_id, &prompt(*kind), *minute)
         }
     };
@@ -376,22 +437,27 @@ fn rows_of(rows: &[Row]) -> Vec<LostRow> {
 }
 
 fn records_of(records: &[Record], rows: &[Row]) -> Vec<(TaskRecord, Bearing)> {
-    let record = |(index, (kind, minute, bears)): (usize, &Record)| {
+    let record = |(index, (kind, minute, bears, url)): (usize, &Record)| {
         let bearing = match bears.filter(|row| *row < rows.len()) {
             Some(row) => from(i64::try_from(row).unwrap() + 1, RowState::Unknown),
             None => Bearing::None,
         };
-        (record(&format!("t{index}"), &prompt(*kind), *minute), bearing)
+        let mut record = record(&format!("t{index}"), &prompt(*kind), *minute);
+        record.request.callback_url = url.map(hook);
+        (record, bearing)
     };
     records.iter().enumerate().map(record).collect()
 }
 
 fn some_rows() -> impl Strategy<Value = Vec<Row>> {
-    prop::collection::vec((0..3u8, prop::bool::weighted(0.1), 0..40i64), 0..8)
+    let own = prop::option::weighted(0.3, 0..2u8);
+    prop::collection::vec((0..3u8, prop::bool::weighted(0.1), 0..40i64, own), 0..8)
 }
 
 fn some_records() -> impl Strategy<Value = Vec<Record>> {
-    prop::collection::vec((0..4u8, -10..50i64, prop::option::weighted(0.2, 0..8usize)), 0..10)
+    let token = prop::option::weighted(0.2, 0..8usize);
+    let url = prop::option::weighted(0.3, 0..3u8);
+    prop::collection::vec((0..4u8, -10..50i64, token, url), 0..10)
 }
 
 proptest! {
@@ -410,18 +476,20 @@ proptest! {
                     prop_assert_eq!(Asked::in_record(record), row.asked.clone());
                     prop_assert!(request.fits(record.created_at.unwrap()));
                     prop_assert_eq!(bearing, &Bearing::None);
+                    let url = &record.request.callback_url;
+                    prop_assert!(url.is_none() || *url == row.callback_url, "{:?}", url);
                 }
                 Evidence::Token => prop_assert_eq!(bearing, &from(row_id, RowState::Unknown)),
             }
         }
     }
 
-    /// Records that are not about these rows: of another model, of another ledger, of rows nobody lost.
+    /// Records that are not about these rows: of another model, of another ledger or program, of rows nobody lost.
     #[test]
     fn unrelated_records_change_nothing(
         rows in some_rows(),
         records in some_records(),
-        unrelated in prop::collection::vec((0..3usize, 0..3u8, 0..40i64, any::<prop::sample::Index>()), 1..6),
+        unrelated in prop::collection::vec((0..4usize, 0..3u8, 0..40i64, any::<prop::sample::Index>()), 1..6),
     ) {
         let alone = records_of(&records, &rows);
         let mut among = alone.clone();
@@ -431,6 +499,7 @@ proptest! {
             match why {
                 0 => stranger.model = "veo3".to_owned(),
                 1 => bearing = Bearing::Foreign,
+                2 => stranger.request.callback_url = Some("https://other-team.example/hook".to_owned()),
                 _ => stranger.request.prompt = Some("not of this batch".to_owned()),
             }
             among.insert(place.index(among.len() + 1), (stranger, bearing));

@@ -1,7 +1,7 @@
 //! The bill over all runs, and the account around one of them.
 
 use super::*;
-use crate::ledger::{Account, Balance, Money, Seen, Sighting, Tasks};
+use crate::ledger::{Account, Announced, Announcement, Balance, Money, Seen, Sighting, Tasks};
 
 /// One look at the task of row `row_id` that shows its end.
 async fn see(writer: &Writer, row_id: i64, task_id: &str, succeeds: bool, credits: Option<f64>) {
@@ -64,6 +64,7 @@ async fn every_request_stands_in_the_bill_under_what_is_known_of_it() {
         working: 1,
         unknown: 30.0,
         unanswered: 1,
+        ..Money::default()
     };
     assert_eq!(reader(&batch).money().unwrap(), expected);
     assert_eq!(
@@ -71,6 +72,99 @@ async fn every_request_stands_in_the_bill_under_what_is_known_of_it() {
         (118.5, 0),
         "what a budget counts is the sum"
     );
+}
+
+#[tokio::test]
+async fn a_task_that_its_row_went_on_without_is_not_at_work_for_ever() {
+    let batch = Batch::new();
+    batch.import(&[(Some("x"), "a boat"), B]);
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    send(&writer, 2, AttemptResult::Accepted(task("b"))).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    let resubmit = Requeue {
+        resubmit_changed: true,
+        ..Requeue::default()
+    };
+    let edited = (Some("x"), "a ship");
+    assert_eq!(batch.import_with(&[edited, B], resubmit).edited, 1);
+    let queued_again = Money {
+        at_work: 30.0,
+        working: 1,
+        unwatched: 30.0,
+        unwatched_tasks: 1,
+        ..Money::default()
+    };
+    assert_eq!(reader(&batch).money().unwrap(), queued_again);
+
+    let (writer, thread) = batch.writer();
+    send(&writer, 1, AttemptResult::Accepted(task("again"))).await;
+    drop(writer);
+    drop(thread.join().unwrap());
+    let sent_again = Money {
+        at_work: 60.0,
+        working: 2,
+        ..queued_again
+    };
+    assert_eq!(reader(&batch).money().unwrap(), sent_again);
+    assert_eq!(
+        reader(&batch).spent().unwrap(),
+        (90.0, 0),
+        "it was paid for all the same"
+    );
+}
+
+#[tokio::test]
+async fn a_task_that_no_row_has_is_paid_for_perhaps() {
+    let batch = Batch::new();
+    batch.import(&[A, B]);
+    let mut store = batch.store();
+    let run = store.begin_run(Wall::System, "http://127.0.0.1:1/").unwrap();
+    store.note_balance(run, Balance::Before, 1_000.0).unwrap();
+    let (writer, thread) = store.into_writer(run).unwrap();
+    let announce = async |attempt, id| {
+        let announcement = Announcement {
+            attempt,
+            token: Token([1; 16]),
+            task_id: task(id),
+        };
+        let extra = writer.announce(announcement).await.unwrap();
+        assert!(matches!(extra, Announced::Extra { .. }), "{extra:?}");
+    };
+    // The first request was answered with an error and made a task all the same; the second was accepted.
+    let refused = writer.begin(intent(1)).await.unwrap().unwrap();
+    let again = AttemptResult::Again { counts: true };
+    writer.finish(ending(1, refused, again)).await.unwrap();
+    send(&writer, 1, AttemptResult::Accepted(task("a"))).await;
+    announce(refused, "x").await;
+    // An answer that was lost counts already; its task adds nothing to that.
+    let lost = writer.begin(intent(2)).await.unwrap().unwrap();
+    writer
+        .finish(ending(2, lost, AttemptResult::UnknownResubmitted))
+        .await
+        .unwrap();
+    send(&writer, 2, AttemptResult::Accepted(task("b"))).await;
+    let before = (reader(&batch).spent().unwrap(), reader(&batch).money().unwrap());
+    announce(lost, "y").await;
+    drop(writer);
+    drop(thread.join().unwrap());
+
+    let reader = reader(&batch);
+    let extra: Vec<String> = reader.extra_tasks(9).unwrap().into_iter().map(|(_, id)| id).collect();
+    assert_eq!(extra, [task("x"), task("y")].map(|id| id.to_string()));
+    let money = reader.money().unwrap();
+    let expected = Money {
+        at_work: 60.0,
+        working: 2,
+        unknown: 60.0,
+        extra: 2,
+        ..Money::default()
+    };
+    assert_eq!(money, expected);
+    assert_eq!((before.1.unknown, before.1.unanswered, before.1.extra), (60.0, 1, 1));
+    assert_eq!((before.0, reader.spent().unwrap()), ((120.0, 0), (120.0, 0)));
+    assert_eq!(reader.account().unwrap().unwrap().unknown, 60.0);
 }
 
 #[tokio::test]
@@ -97,17 +191,27 @@ async fn a_failed_row_that_is_sent_again_pays_in_the_run_that_sends_it() {
     };
     assert_eq!(reader(&batch).account().unwrap(), Some(after_sending));
 
-    // A later run collects: the task failed, and its credits came back.
+    // A later run collects: the task failed, and its credits came back after the balance was read.
     let (writer, thread) = batch.writer();
     see(&writer, 1, "a", false, Some(0.0)).await;
     drop(writer);
-    drop(thread.join().unwrap());
-    let after_collecting = Account {
-        accepted: Some(0.0),
+    let mut store = thread.join().unwrap();
+    let collected = |accepted| Account {
+        accepted: Some(accepted),
         is_latest: false,
         ..after_sending
     };
-    assert_eq!(reader(&batch).account().unwrap(), Some(after_collecting));
+    // `see` lets tasks end at 4,000. Of a run whose end is not known, neither is what came before it.
+    assert_eq!(reader(&batch).account().unwrap(), Some(collected(30.0)));
+    for (ended_at, accepted) in [(3_999, 30.0), (4_000, 0.0)] {
+        store.end_run(first, UnixMillis(ended_at), None).unwrap();
+        assert_eq!(
+            reader(&batch).account().unwrap(),
+            Some(collected(accepted)),
+            "{ended_at}"
+        );
+    }
+    drop(store);
 
     let retry = Requeue {
         retry_failed: Some(Vec::new()),

@@ -1,4 +1,4 @@
-//! The loop with local images, on paused time.
+//! The loop with local images, and with rows that turn out to have been taken, on paused time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -50,6 +50,8 @@ struct Inner {
     /// When a request arrived, with its prompt and its image.
     sent: Vec<(Duration, String, String)>,
     refused: Vec<(i64, String, String)>,
+    /// Rows that were taken by an earlier request, by how many attempts may begin before that is known.
+    taken: BTreeMap<i64, u32>,
 }
 
 impl World {
@@ -219,7 +221,14 @@ impl Ledger for World {
     }
 
     async fn begin(&self, intent: Intent) -> Result<Option<AttemptId>, LedgerError> {
-        Ok(Some(AttemptId(intent.row_id)))
+        Ok(match self.lock().taken.get_mut(&intent.row_id) {
+            Some(0) => None,
+            Some(left) => {
+                *left -= 1;
+                Some(AttemptId(intent.row_id))
+            }
+            None => Some(AttemptId(intent.row_id)),
+        })
     }
 
     async fn finish(&self, _: Ending) -> Result<(), LedgerError> {
@@ -374,4 +383,60 @@ async fn a_host_that_never_answers_ends_the_patience() {
         report.halt.map(|halt| halt.code().to_owned()),
         Some("patience".to_owned())
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_was_taken_already_is_none_of_the_limit_and_holds_no_slot() {
+    let world = World::with_images([WEB; 15]);
+    world.lock().taken = BTreeMap::from([(1, 0), (2, 0), (12, 0)]);
+    let two = NonZeroU32::new(2).unwrap();
+    let report = world
+        .run(|config| {
+            config.limit = Some(10);
+            config.burst = two;
+            config.rate = Rate::Limited {
+                requests: two,
+                window: Duration::from_secs(10),
+            };
+        })
+        .await;
+    let standing = report.standing;
+    assert_eq!((standing.started, standing.requests, standing.retries), (10, 10, 0));
+    assert_eq!((standing.accepted, standing.in_flight), (10, 0));
+    let expected: Vec<String> = (3..=13).filter(|n| *n != 12).map(|n| n.to_string()).collect();
+    assert_eq!(world.order(), expected);
+    // Both slots were taken and never used: the first request waits for the pace alone, and not for a window.
+    let first = world.lock().sent[0].0;
+    assert!(first < Duration::from_secs(6), "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_was_taken_already_counts_in_the_budget_once() {
+    let budget = |config: &mut DispatchConfig| {
+        config.budget = Some(90.0);
+        config.on_unknown = OnUnknown::Resubmit;
+        config.concurrency = 1;
+    };
+    // Taken by a request of an earlier run; by one of this run that was answered with an error; by one of this run whose
+    // answer was lost, and which counts since.
+    let garbled = "<html>";
+    let table: [(&str, u32, &[&'static str], u64); 3] = [
+        ("of an earlier run", 0, &[], 2),
+        ("refused", 1, &[r#"{"code":500,"msg":"busy"}"#], 3),
+        ("lost", 1, &[garbled], 3),
+    ];
+    for (name, begun, answers, requests) in table {
+        let world = World::with_images([WEB; 5]);
+        world.lock().taken.insert(1, begun);
+        world.lock().answers.extend(answers);
+        let report = world.run(budget).await;
+        let standing = &report.standing;
+        assert!(
+            matches!(report.halt, Some(Halt::Budget { spent: 90.0, .. })),
+            "{name}: {:?}",
+            report.halt
+        );
+        assert_eq!((standing.spent, standing.accepted), (90.0, 2), "{name}");
+        assert_eq!((standing.requests, standing.retries), (requests, 0), "{name}");
+    }
 }
