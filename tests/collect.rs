@@ -279,16 +279,20 @@ fn what_a_record_lacks_is_waited_for_ten_minutes_and_then_told() {
     let cases = [("task-no-record", "no_record"), ("task-no-url", "no_result")];
     in_parallel(&cases, |(tag, code)| {
         let sandbox = quick_sandbox(&[]);
-        let batch = sent(&[format!("one [sandbox:{tag}]")], &sandbox);
+        // The second shows that the server knows our tasks: one that knows none of them ends none.
+        let batch = sent(
+            &[format!("one [sandbox:{tag}]"), "two [sandbox:task-never]".into()],
+            &sandbox,
+        );
         for _ in 0..3 {
             let waiting = batch.collect(&["--wait-for", "300ms"]);
-            assert_eq!(waiting.expect_code(1).count("accepted"), 1, "{tag}: {waiting:#?}");
+            assert_eq!(waiting.expect_code(1).count("accepted"), 2, "{tag}: {waiting:#?}");
             batch.let_time_pass(Duration::from_secs(4 * 60));
         }
-        let ended = batch.collect(&[]);
+        let ended = batch.collect(&["--wait-for", "12s"]);
         assert_eq!(ended.expect_code(1).count("failed"), 1, "{tag}: {ended:#?}");
         assert_eq!(row(&batch, "r1")["error_code"], *code);
-        assert_eq!(sandbox.count("requests"), 1);
+        assert_eq!(sandbox.count("requests"), 2);
     });
     // Tasks that only take their time to show.
     let sandbox = SandboxProcess::start(&["--generate", "1s"]);

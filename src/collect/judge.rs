@@ -54,11 +54,20 @@ pub(super) struct Circumstances {
     /// This collector has read the record of some task. If not, the server may not be the one that was sent to, or the
     /// key another account's: that it knows nothing of a task proves nothing then.
     pub is_trusted: bool,
+    /// This collector has only just begun: records of other tasks may still come.
+    pub is_new: bool,
 }
+
+/// How long a collector is new. Sixteen looks are in flight at a time, and each takes half a second.
+pub(super) const NEW_FOR: Duration = Duration::from_secs(30);
 
 /// What `look` at `task` means `now`.
 pub(super) fn judge(task: &OpenTask, look: Look, now: UnixMillis, circumstances: Circumstances) -> Judgement {
-    let Circumstances { callbacks, is_trusted } = circumstances;
+    let Circumstances {
+        callbacks,
+        is_trusted,
+        is_new,
+    } = circumstances;
     let age = Duration::from_millis(now.millis_since(task.submitted_at));
     let apart = next_look(age, callbacks);
     let fine = |seen| Judgement {
@@ -70,7 +79,7 @@ pub(super) fn judge(task: &OpenTask, look: Look, now: UnixMillis, circumstances:
         Look::Record(record) => fine(seen_in(task, *record, now, now.after(apart))),
         // Not waited for, and not given up: the next collector asks again.
         Look::Missing if !is_trusted && is_enough(task, now) => fine(Seen::Doubtful {
-            due_at: now.after(STALE_CADENCE),
+            due_at: now.after(if is_new { AFTER_NOTHING } else { STALE_CADENCE }),
         }),
         Look::Missing => fine(doubt(task, now, now.after(apart)).unwrap_or_else(|| match task.claim {
             Some(_) => Seen::NotOurs,

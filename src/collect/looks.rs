@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::clock::Wall;
 use crate::collect::agenda::Agenda;
-use crate::collect::judge::{Circumstances, Effect, Judgement, judge};
+use crate::collect::judge::{Circumstances, Effect, Judgement, NEW_FOR, judge};
 use crate::collect::watch::{Barred, CollectConfig, Notice, Standing, Watch};
 use crate::kie::{Look, TaskApi};
 use crate::ledger::{LedgerError, OpenTask, Sighting, Tasks};
@@ -41,6 +41,7 @@ pub(super) struct Looks<A, L> {
     ledger: L,
     wall: Wall,
     circumstances: Circumstances,
+    began: Instant,
     pace: Option<Pace>,
     agenda: Agenda<OpenTask>,
     in_flight: JoinSet<Result<Looked, LedgerError>>,
@@ -90,7 +91,9 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             circumstances: Circumstances {
                 callbacks: config.callbacks,
                 is_trusted: false,
+                is_new: true,
             },
+            began: Instant::now(),
             pace,
             agenda: Agenda::new(config.forever),
             in_flight: JoinSet::new(),
@@ -159,6 +162,7 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             if let Some(task) = self.agenda.take() {
                 standing.looks += 1;
                 let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
+                self.circumstances.is_new = self.began.elapsed() < NEW_FOR;
                 let (wall, circumstances) = (self.wall, self.circumstances);
                 self.in_flight
                     .spawn(async move { look_at(&*api, &ledger, task, wall, circumstances).await });

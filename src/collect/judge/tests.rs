@@ -11,6 +11,7 @@ const START: i64 = 1_000_000;
 const KNOWN: Circumstances = Circumstances {
     callbacks: false,
     is_trusted: true,
+    is_new: false,
 };
 
 fn task() -> OpenTask {
