@@ -83,6 +83,7 @@ impl Collector {
             forever: manner.forever,
             wait_for: manner.wait_for.or(job.collect.wait_for),
             wall,
+            records: Wall::System,
         };
         Ok(Collector {
             api: Arc::clone(&service.client),

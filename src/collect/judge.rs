@@ -61,14 +61,27 @@ pub(super) struct Circumstances {
 /// How long a collector is new. Sixteen looks are in flight at a time, and each takes half a second.
 pub(super) const NEW_FOR: Duration = Duration::from_secs(30);
 
-/// What `look` at `task` means `now`.
-pub(super) fn judge(task: &OpenTask, look: Look, now: UnixMillis, circumstances: Circumstances) -> Judgement {
+/// The age of a task, told by two clocks: ours, and that of records as it stands now. Where the latter was set since the
+/// task was submitted or since we began, one of them is off by the jump; it shows as a task from the future or an old one.
+pub(super) fn age_of(submitted_at: UnixMillis, now: UnixMillis, records_now: UnixMillis) -> Duration {
+    let ages = [now, records_now].map(|now| now.0.saturating_sub(submitted_at.0));
+    let youngest = ages.into_iter().filter_map(|age| u64::try_from(age).ok()).min();
+    Duration::from_millis(youngest.unwrap_or(0))
+}
+
+/// What `look` at `task` means `now`, at its `age`.
+pub(super) fn judge(
+    task: &OpenTask,
+    look: Look,
+    now: UnixMillis,
+    age: Duration,
+    circumstances: Circumstances,
+) -> Judgement {
     let Circumstances {
         callbacks,
         is_trusted,
         is_new,
     } = circumstances;
-    let age = Duration::from_millis(now.millis_since(task.submitted_at));
     let apart = next_look(age, callbacks);
     let fine = |seen| Judgement {
         seen: Some(seen),

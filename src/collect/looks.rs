@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::clock::Wall;
 use crate::collect::agenda::Agenda;
-use crate::collect::judge::{Circumstances, Effect, Judgement, NEW_FOR, judge};
+use crate::collect::judge::{Circumstances, Effect, Judgement, NEW_FOR, age_of, judge};
 use crate::collect::watch::{Barred, CollectConfig, Notice, Standing, Watch};
 use crate::kie::{Look, TaskApi};
 use crate::ledger::{LedgerError, OpenTask, Sighting, Tasks};
@@ -35,11 +35,18 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(15 * 60);
 const PROBE: Duration = Duration::from_secs(5 * 60);
 const LONGEST_PROBE: Duration = Duration::from_secs(60 * 60);
 
+/// See [`CollectConfig`].
+#[derive(Debug, Clone, Copy)]
+struct Clocks {
+    plan: Wall,
+    records: Wall,
+}
+
 /// The looks of a collector.
 pub(super) struct Looks<A, L> {
     api: Arc<A>,
     ledger: L,
-    wall: Wall,
+    clocks: Clocks,
     circumstances: Circumstances,
     began: Instant,
     pace: Option<Pace>,
@@ -87,7 +94,10 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
         Looks {
             api,
             ledger,
-            wall: config.wall,
+            clocks: Clocks {
+                plan: config.wall,
+                records: config.records,
+            },
             circumstances: Circumstances {
                 callbacks: config.callbacks,
                 is_trusted: false,
@@ -143,8 +153,12 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
                 }
             }
             let ledger = &self.ledger;
-            if !self.agenda.fill(self.wall, |now, most| ledger.due(now, most)).await? {
-                return Ok(self.agenda.come_back_at(self.wall));
+            if !self
+                .agenda
+                .fill(self.clocks.plan, |now, most| ledger.due(now, most))
+                .await?
+            {
+                return Ok(self.agenda.come_back_at(self.clocks.plan));
             }
             if let Some((until, _)) = self.pause {
                 if until > Instant::now() {
@@ -163,9 +177,9 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
                 standing.looks += 1;
                 let (api, ledger) = (Arc::clone(&self.api), self.ledger.clone());
                 self.circumstances.is_new = self.began.elapsed() < NEW_FOR;
-                let (wall, circumstances) = (self.wall, self.circumstances);
+                let (clocks, circumstances) = (self.clocks, self.circumstances);
                 self.in_flight
-                    .spawn(async move { look_at(&*api, &ledger, task, wall, circumstances).await });
+                    .spawn(async move { look_at(&*api, &ledger, task, clocks, circumstances).await });
             }
         }
         Ok(None)
@@ -296,13 +310,14 @@ async fn look_at<A: TaskApi, L: Tasks>(
     api: &A,
     ledger: &L,
     task: OpenTask,
-    wall: Wall,
+    clocks: Clocks,
     circumstances: Circumstances,
 ) -> Result<Looked, LedgerError> {
     let look = api.look(&task.task_id).await;
-    let at = wall.now();
+    let at = clocks.plan.now();
+    let age = age_of(task.submitted_at, at, clocks.records.now());
     let saw_record = matches!(look, Look::Record(_));
-    let Judgement { seen, effect } = judge(&task, look, at, circumstances);
+    let Judgement { seen, effect } = judge(&task, look, at, age, circumstances);
     let state = match seen {
         Some(seen) => {
             let sighting = Sighting {

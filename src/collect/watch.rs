@@ -26,6 +26,8 @@ pub struct CollectConfig {
     pub wait_for: Option<Duration>,
     /// The clock that plans looks: one that nobody can set while it runs.
     pub wall: Wall,
+    /// The clock of records, which says when tasks were submitted.
+    pub records: Wall,
 }
 
 /// Where a collector stands.

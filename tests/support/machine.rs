@@ -31,6 +31,7 @@ fn is_there(need: &str) -> bool {
         "root" => fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0),
         // Root in a container may have no right to mount.
         "mount" => on_path("mount") && on_path("umount") && is_there("root") && SmallDisk::try_mount(64).is_some(),
+        "faketime" => jumping_clock_library().is_some(),
         "loop devices" => {
             ["losetup", "mkfs.ext4", "mount", "umount"].into_iter().all(on_path) && a_loop_device_is_free()
         }
@@ -74,6 +75,41 @@ fn must(command: &mut Command) {
         "{command:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// A wall clock of its own for a program, that can be set while it is at work; the monotonic one runs on.
+#[derive(Debug)]
+pub(crate) struct JumpingClock {
+    offset: PathBuf,
+}
+
+impl JumpingClock {
+    /// Gives it to `command`. To be asked before: `can_use(&["faketime"])`. `offset` is a file that holds what it is off by.
+    pub(crate) fn for_program(command: &mut Command, offset: PathBuf) -> JumpingClock {
+        let clock = JumpingClock { offset };
+        clock.set("+0");
+        command
+            .env("LD_PRELOAD", jumping_clock_library().expect("`can_use` has looked"))
+            .env("FAKETIME_TIMESTAMP_FILE", &clock.offset)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        clock
+    }
+
+    /// Sets it off the machine's by so many seconds, such as `-3600`.
+    pub(crate) fn set(&self, seconds: &str) {
+        // In one step: the program may be reading it.
+        let written = self.offset.with_extension("new");
+        fs::write(&written, format!("{seconds}\n")).unwrap();
+        fs::rename(&written, &self.offset).unwrap();
+    }
+}
+
+/// What `faketime` preloads; Debian has it in a folder of the architecture's.
+fn jumping_clock_library() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten();
+    let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.into_iter().find(|library| library.is_file())
 }
 
 /// Something mounted on a folder of its own, until it is dropped.

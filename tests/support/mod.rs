@@ -318,6 +318,11 @@ pub(crate) struct SandboxProcess {
 impl SandboxProcess {
     /// With a wide window, so that only what a test asks for happens.
     pub(crate) fn start(flags: &[&str]) -> SandboxProcess {
+        SandboxProcess::start_in(&mut program(), flags)
+    }
+
+    /// The same with what `program` has in its environment.
+    pub(crate) fn start_in(program: &mut Command, flags: &[&str]) -> SandboxProcess {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("journal.jsonl");
         let mut all = vec!["sandbox", "--credits", "unlimited", "--journal"];
@@ -333,7 +338,7 @@ impl SandboxProcess {
             all.retain(|flag| *flag != "--credits" && *flag != "unlimited");
         }
         all.extend(flags);
-        let mut child = program().args(all).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = program.args(all).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap())
             .read_line(&mut line)

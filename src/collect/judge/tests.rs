@@ -59,9 +59,33 @@ fn nothing() -> Look {
     }
 }
 
+/// What a look means at this moment, by clocks that agree.
+fn judged_at(task: &OpenTask, look: Look, now: i64, circumstances: Circumstances) -> Judgement {
+    let now = UnixMillis(now);
+    let age = age_of(task.submitted_at, now, now);
+    judge(task, look, now, age, circumstances)
+}
+
+/// Submitted so many seconds after the start; the age by our clock and that of records.
+#[test]
+fn a_jump_of_the_clock_of_records_does_not_make_a_task_old() {
+    for (what, submitted, now, records_now, age) in [
+        ("nothing jumped", 0, 5, 5, 5),
+        ("forward after it was submitted", 0, 5, 3_605, 5),
+        ("back after it was submitted", 0, 5, -3_595, 5),
+        ("submitted after a jump forward", 3_600, 5, 3_605, 5),
+        ("submitted after a jump back", -3_600, 5, -3_595, 5),
+        ("from the future by both", 60, 5, 5, 0),
+    ] {
+        let [submitted, now, records_now] =
+            [submitted, now, records_now].map(|seconds: i64| UnixMillis(START + seconds * 1_000));
+        assert_eq!(age_of(submitted, now, records_now).as_secs(), age, "{what}");
+    }
+}
+
 /// What is seen `seconds` after the task was submitted.
 fn seen(task: &OpenTask, look: Look, seconds: i64) -> Option<Seen> {
-    judge(task, look, UnixMillis(START + seconds * 1_000), KNOWN).seen
+    judged_at(task, look, START + seconds * 1_000, KNOWN).seen
 }
 
 fn due_in(seen: Option<Seen>, from: i64) -> i64 {
@@ -162,12 +186,7 @@ fn a_server_that_knows_none_of_our_tasks_ends_none() {
             ..doubted.clone()
         },
     ] {
-        let judged = judge(
-            task,
-            Look::Missing,
-            UnixMillis(START + 900_000),
-            Circumstances::default(),
-        );
+        let judged = judged_at(task, Look::Missing, START + 900_000, Circumstances::default());
         assert_eq!(due_in(judged.seen, 900), 3_600, "it is left to the next collector");
     }
 }
@@ -211,7 +230,7 @@ fn what_concerns_every_look_is_told_apart() {
         message: "slow down".into(),
         retry_after: Some(Duration::from_secs(9)),
     };
-    let judged = judge(&task(), busy, UnixMillis(START), KNOWN);
+    let judged = judged_at(&task(), busy, START, KNOWN);
     assert_eq!(judged.seen, None);
     assert!(matches!(
         judged.effect,
@@ -225,10 +244,10 @@ fn what_concerns_every_look_is_told_apart() {
         message: String::new(),
         remedy: Remedy::Key,
     };
-    let judged = judge(&task(), barred, UnixMillis(START), KNOWN);
+    let judged = judged_at(&task(), barred, START, KNOWN);
     assert!(judged.seen.is_none() && matches!(judged.effect, Effect::Barred { .. }));
     assert!(matches!(
-        judge(&task(), nothing(), UnixMillis(START), KNOWN).effect,
+        judged_at(&task(), nothing(), START, KNOWN).effect,
         Effect::Trouble { .. }
     ));
 }

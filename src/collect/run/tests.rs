@@ -147,6 +147,10 @@ struct Trial {
 impl Trial {
     /// `rows` accepted rows, and a collector that starts in the moment of their acceptance.
     fn new(rows: u32) -> Trial {
+        let wall = Wall::Virtual {
+            base: START,
+            start: Instant::now(),
+        };
         Trial {
             ledger: Direct::with_accepted(rows, START),
             config: CollectConfig {
@@ -155,10 +159,8 @@ impl Trial {
                 callbacks: false,
                 forever: false,
                 wait_for: None,
-                wall: Wall::Virtual {
-                    base: START,
-                    start: Instant::now(),
-                },
+                wall,
+                records: wall,
             },
             stop: watch::Sender::new(false),
             feeding: watch::Sender::new(false),
