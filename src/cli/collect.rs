@@ -8,7 +8,7 @@ use crate::job::{Receiving, paths};
 
 use super::collecting::Manner;
 use super::failure::Failure;
-use super::session::{Session, SessionArgs};
+use super::open_batch::{BatchArgs, OpenBatch};
 
 /// Wait for the tasks to end, save the videos
 ///
@@ -23,7 +23,7 @@ use super::session::{Session, SessionArgs};
 )]
 pub(super) struct CollectArgs {
     #[command(flatten)]
-    session: SessionArgs,
+    batch: BatchArgs,
     /// Only wait for the tasks; leave the videos where they are
     #[arg(long, conflicts_with = "download", help_heading = "Waiting and downloads")]
     no_download: bool,
@@ -32,18 +32,16 @@ pub(super) struct CollectArgs {
 /// `words` are the command line as it was given: what hints repeat.
 pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
     let saving = !args.no_download;
-    let session = Session::open(args.session, Receiving::default(), words)?;
+    let batch = OpenBatch::open(args.batch, Receiving::default(), words)?;
     let folder = saving.then(|| {
-        let given = session.job.collect.folder.clone();
-        given.unwrap_or_else(|| paths::videos(&session.job.manifest))
+        let given = batch.job.collect.folder.clone();
+        given.unwrap_or_else(|| paths::videos(&batch.job.manifest))
     });
     if let Some(folder) = &folder {
-        session.tidy(folder)?;
+        batch.tidy(folder)?;
     }
     // No folder is made for nothing.
-    let has_work = session.has_work(saving)?;
+    let has_work = batch.has_work(saving)?;
     let folder = folder.filter(|_| has_work);
-    session
-        .collect(folder.as_deref(), saving, Manner::default(), None)
-        .await
+    batch.collect(folder.as_deref(), saving, Manner::default(), None).await
 }

@@ -9,8 +9,8 @@ use crate::job::Receiving;
 
 use super::collecting::Manner;
 use super::failure::Failure;
+use super::open_batch::{BatchArgs, OpenBatch};
 use super::receiving::Listener;
-use super::session::{Session, SessionArgs};
 
 /// Where callbacks are received unless the user says: this machine only, for a proxy in front.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
@@ -30,24 +30,24 @@ pub(super) struct ServeArgs {
     #[command(flatten)]
     receiving: Receiving,
     #[command(flatten)]
-    session: SessionArgs,
+    batch: BatchArgs,
 }
 
 /// `words` are the command line as it was given: what hints repeat.
 pub(super) async fn run(args: ServeArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
-    let session = Session::open(args.session, args.receiving, words)?;
-    let address = session.job.collect.listen.unwrap_or(LISTEN);
-    let listener = Listener::bind(&session.job, &session.console, address).await?;
-    let folder = session.job.collect.folder.clone();
+    let batch = OpenBatch::open(args.batch, args.receiving, words)?;
+    let address = batch.job.collect.listen.unwrap_or(LISTEN);
+    let listener = Listener::bind(&batch.job, &batch.console, address).await?;
+    let folder = batch.job.collect.folder.clone();
     if let Some(folder) = &folder {
-        session.tidy(folder)?;
+        batch.tidy(folder)?;
     }
     let manner = Manner {
         callbacks: true,
         forever: true,
         wait_for: None,
     };
-    session
+    batch
         .collect(folder.as_deref(), folder.is_some(), manner, Some(listener))
         .await
 }

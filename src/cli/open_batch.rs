@@ -27,7 +27,7 @@ use super::signals::Signals;
 
 /// The options that both commands have.
 #[derive(Debug, Args)]
-pub(super) struct SessionArgs {
+pub(super) struct BatchArgs {
     #[command(flatten)]
     files: Files,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(super) struct SessionArgs {
 }
 
 /// A batch that was run before, opened to be collected.
-pub(super) struct Session {
+pub(super) struct OpenBatch {
     pub(super) job: Job,
     pub(super) console: Console,
     selection: Vec<String>,
@@ -52,12 +52,12 @@ pub(super) struct Session {
     store: Store,
 }
 
-impl Session {
+impl OpenBatch {
     /// Loads the job, reads the key and opens the ledger.
-    pub(super) fn open(args: SessionArgs, receiving: Receiving, words: Vec<String>) -> Result<Session, Failure> {
+    pub(super) fn open(args: BatchArgs, receiving: Receiving, words: Vec<String>) -> Result<OpenBatch, Failure> {
         let started = Instant::now();
         let selection = selection_of(&args.files);
-        let SessionArgs {
+        let BatchArgs {
             files,
             collecting,
             place,
@@ -71,7 +71,7 @@ impl Session {
         let mut store = open_existing(&job)?;
         news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
         news::warn_of_another_place(&console, &job, store.last_target()?);
-        Ok(Session {
+        Ok(OpenBatch {
             job,
             console,
             selection,
@@ -104,7 +104,7 @@ impl Session {
         manner: Manner,
         listener: Option<Listener>,
     ) -> Result<ExitCode, Failure> {
-        let Session { job, console, .. } = self;
+        let OpenBatch { job, console, .. } = self;
         let mut store = self.store;
         let console_of_signals = console.clone();
         let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
