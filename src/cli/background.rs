@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::collect;
 use crate::dispatch::{PauseReason, Standing};
+use crate::escape::excerpt;
 use crate::job::Job;
 use crate::rate::Rate;
 use crate::view::{Pause, Snapshot, TaskCounts};
@@ -106,9 +107,15 @@ fn show_sending(snapshot: &mut Snapshot, standing: &Standing, rate: Rate, total:
             PauseReason::Earlier => "an earlier run was told to wait",
             PauseReason::Outage => "several requests in a row failed",
         };
+        let last = standing.last_trouble.as_ref().filter(|_| reason == PauseReason::Outage);
+        let words = match last {
+            Some((code, message)) if message.is_empty() => format!("{words}, the last with {code}"),
+            Some((code, message)) => format!("{words}, the last with {code}: {}", excerpt(message, 120)),
+            None => words.to_owned(),
+        };
         Pause {
             remaining: remaining.unwrap_or_default(),
-            reason: words.to_owned(),
+            reason: words,
         }
     });
     let eta =
@@ -180,5 +187,30 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_after_several_failures_says_what_the_last_one_was() {
+        let standing = |reason| Standing {
+            pause: Some((reason, None)),
+            last_trouble: Some(("connect".to_owned(), "connection refused\u{1b}[31m".to_owned())),
+            ..Standing::default()
+        };
+        let reason = |standing: &Standing| {
+            let mut snapshot = Snapshot::default();
+            show_sending(&mut snapshot, standing, Rate::ACCOUNT, 1);
+            snapshot.pause.unwrap().reason
+        };
+        let outage = reason(&standing(PauseReason::Outage));
+        assert!(
+            outage.ends_with("the last with connect: connection refused\\u{1b}[31m"),
+            "{outage}"
+        );
+        assert_eq!(reason(&standing(PauseReason::RateLimited)), "the API answered 429");
     }
 }

@@ -653,6 +653,9 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
     fn publish(&mut self) {
         self.standing.waiting = self.waiting.len() as u64;
         self.standing.pause = self.gate.pause();
+        if self.standing.last_trouble != self.last_trouble {
+            self.standing.last_trouble.clone_from(&self.last_trouble);
+        }
         self.watch.standing.send_replace(self.standing.clone());
     }
 }

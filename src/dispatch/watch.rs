@@ -34,6 +34,8 @@ pub struct Standing {
     pub spent: f64,
     /// Requests that were taken, or may have been, whose price is unknown.
     pub unpriced: u64,
+    /// Code and text of the last answer that was a trouble for more than its row.
+    pub last_trouble: Option<(String, String)>,
     /// The pause under way; `None` as its end means that the probe is out.
     pub pause: Option<(PauseReason, Option<tokio::time::Instant>)>,
 }

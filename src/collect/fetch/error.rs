@@ -107,7 +107,7 @@ impl FetchError {
             }
             FetchError::TooLarge { .. } => None,
             FetchError::DiskFull { .. } => Some(
-                "make room, or choose a folder on another disk, then run `collect` again: some space is always left",
+                "make room, or choose a folder on another disk, then run `collect` again: 256 MB are always left free",
             ),
             FetchError::Taken { .. } => Some("move it away, or choose another folder or name"),
             FetchError::Io { source, .. } => match source.kind() {
