@@ -184,7 +184,8 @@ pub struct Planning {
 
     /// Queue failed rows again, all or those with these error codes.
     ///
-    /// Their tasks ended without a video. Each is a new task, with a cost of its own; the earlier one stays in the ledger. Default: no.
+    /// Their tasks ended without a video. Each is a new task, with a cost of its own; the earlier one stays in the
+    /// ledger. What may have been paid for (`no_record`, `no_result`) only where it is named. Default: no.
     /// Example: --retry-failed=500
     #[arg(
         long, value_name = "CODES", num_args = 0..=1, require_equals = true, default_missing_value = "all",
