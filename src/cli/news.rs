@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::dispatch::Notice;
 use crate::job::Job;
-use crate::ledger::{ImportStats, Recovered};
+use crate::ledger::{ImportStats, LedgerError, Recovered};
 use crate::row::RowState;
 use crate::view::{Signal, counted};
 
@@ -107,6 +107,23 @@ fn rows(count: u64) -> String {
         "1 row".to_owned()
     } else {
         format!("{count} rows")
+    }
+}
+
+/// Rows that are neither sent nor accepted, because the record of a task could not be read.
+pub(super) fn tell_of_announced(console: &Console, announced: Result<u64, LedgerError>) {
+    match announced {
+        Ok(0) => {}
+        Ok(announced) => console.notice(&format!(
+            "{} a task that a callback named and whose record could not be read yet; until then {} not sent again",
+            if announced == 1 {
+                "1 row has".to_owned()
+            } else {
+                format!("{announced} rows have")
+            },
+            if announced == 1 { "it is" } else { "they are" }
+        )),
+        Err(error) => tracing::warn!(%error, "the ledger could not be asked for announced tasks"),
     }
 }
 

@@ -86,7 +86,7 @@ impl OpenBatch {
     pub(super) fn has_work(&self, saving: bool) -> Result<bool, Failure> {
         let reader = Reader::open(&self.job.ledger)?;
         let counts: Counts = reader.counts()?.into_iter().collect();
-        Ok(collecting::to_collect(&self.job, &counts, saving) + reader.announced_rows()? > 0)
+        Ok(collecting::to_collect(&self.job, &counts, saving) + reader.announced_rows()? + reader.given_up_rows()? > 0)
     }
 
     /// Removes what a crash may have left in the folder of videos.

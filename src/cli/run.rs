@@ -82,6 +82,10 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
         collected,
         refused,
     } = send(store, &job, &console, authorization, files, &signals).await?;
+    news::tell_of_announced(
+        &console,
+        Reader::open(&job.ledger).and_then(|reader| reader.announced_rows()),
+    );
     let path = job.results.clone();
     let written = blocking({
         let ledger = job.ledger.clone();
@@ -225,7 +229,7 @@ async fn send(
     // Rows whose task a callback has named are not sent before its record was read, whoever waits for what.
     let announced = reader.announced_rows()?;
     let to_collect = match job.collect.wait {
-        true => collecting::to_collect(job, &counts, folder.is_some()) + announced,
+        true => collecting::to_collect(job, &counts, folder.is_some()) + announced + reader.given_up_rows()?,
         false => announced,
     };
     if counts.queued == 0 && to_collect == 0 {

@@ -186,7 +186,7 @@ impl<A: TaskApi, L: Tasks, S: Saver> Collector<A, L, S> {
             return Ok(None);
         }
         let now = self.config.wall.now();
-        let awaited = self.ledger.awaited(now.before(CALLBACKS_COME_WITHIN)).await?;
+        let awaited = self.ledger.awaited(now.before(CALLBACKS_COME_WITHIN), now).await?;
         let Some(began_at) = awaited.last_began_at else {
             return Ok(None);
         };

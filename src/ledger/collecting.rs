@@ -40,7 +40,7 @@ impl Store {
             "UPDATE rows SET due_at = 0 WHERE due_at > ?1 AND state <> 'succeeded'",
             now.after(LONGEST_PLAN),
         )?;
-        self.reopen()?;
+        self.look_once_more()?;
         if save {
             run(
                 "UPDATE rows SET due_at = min(completed_at, ?1) WHERE state = 'succeeded'",
@@ -49,21 +49,19 @@ impl Store {
         }
         // Rows that left the manifest are left alone, and would only stand in the way of those that are due.
         run(
-            "UPDATE rows SET due_at = NULL WHERE due_at <= ?1 AND state IN ('accepted', 'succeeded')
+            "UPDATE rows SET due_at = NULL WHERE due_at <= ?1 AND state IN ('accepted', 'succeeded', 'failed')
              AND row_id NOT IN (SELECT row_id FROM manifest WHERE row_id IS NOT NULL)",
             UnixMillis(i64::MAX),
         )
     }
 
     /// Tasks that were given up for want of a record, or of a video, are looked at once more: the API may have found
-    /// them again, or the one that was asked was another.
-    fn reopen(&self) -> Result<(), LedgerError> {
-        let reopened = next(RowState::Failed, Event::Reopened)?;
+    /// them again, or the one that was asked was another. They stay failed until a record says otherwise.
+    fn look_once_more(&self) -> Result<(), LedgerError> {
         self.connection
             .execute(
-                "UPDATE rows SET state = ?1, due_at = 0, error_code = NULL, error_message = NULL
-                 WHERE state = 'failed' AND error_code IN ('no_record', 'no_result')",
-                [reopened.as_str()],
+                "UPDATE rows SET due_at = 0 WHERE state = 'failed' AND error_code IN ('no_record', 'no_result')",
+                [],
             )
             .map(drop)
             .map_err(|source| self.failed("write", source))
@@ -111,14 +109,14 @@ pub(super) fn due(connection: &Connection, now: UnixMillis, most: usize) -> rusq
                 r.doubt_looks
          FROM rows r INDEXED BY rows_to_look_at LEFT JOIN manifest m USING (row_id)
          WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at <= ?1
-               AND (m.number IS NOT NULL OR r.state <> 'accepted')
+               AND (m.number IS NOT NULL OR r.state NOT IN ('accepted', 'failed'))
          ORDER BY r.due_at LIMIT ?2",
     )?;
     let mut rows = statement.query(params![now.0, i64::try_from(most).unwrap_or(i64::MAX)])?;
     let mut due = Vec::new();
     while let Some(row) = rows.next()? {
         let state = state_of(row, 2)?;
-        let open = if state == RowState::Accepted {
+        let open = if matches!(state, RowState::Accepted | RowState::Failed) {
             task_of(row.get_ref(3)?.as_str_or_null()?).map(|task_id| (task_id, None, row.get(4)))
         } else {
             announced(connection, row.get(0)?)?.map(|(task_id, claim, began_at)| (task_id, Some(claim), Ok(began_at)))
@@ -141,7 +139,7 @@ pub(super) fn due(connection: &Connection, now: UnixMillis, most: usize) -> rusq
         connection,
         "SELECT r.due_at FROM rows r INDEXED BY rows_to_look_at LEFT JOIN manifest m USING (row_id)
          WHERE r.due_at IS NOT NULL AND r.state <> 'succeeded' AND r.due_at > ?1
-               AND (m.number IS NOT NULL OR r.state <> 'accepted')
+               AND (m.number IS NOT NULL OR r.state NOT IN ('accepted', 'failed'))
          ORDER BY r.due_at LIMIT 1",
         now,
     )?;
@@ -192,7 +190,7 @@ fn announced(connection: &Connection, row_id: i64) -> rusqlite::Result<Option<(T
     let found = connection
         .prepare_cached(
             "SELECT attempt_id, token, announced, began_at FROM attempts
-             WHERE row_id = ?1 AND announced IS NOT NULL
+             WHERE row_id = ?1 AND announced IS NOT NULL AND announced IS NOT task_id
                    AND attempt_id > (SELECT edited_after FROM rows WHERE row_id = ?1)
              ORDER BY attempt_id DESC LIMIT 1",
         )?
@@ -237,16 +235,8 @@ pub(super) fn announce(connection: &Connection, announcement: &Announcement) -> 
     let task = Some(task_id.as_str());
     let is_own = addressed.row_task.as_deref() == task;
     // A task that the row had before it was queued again is no news either.
-    if is_own && addressed.was_given_up {
-        let reopened = next(addressed.state, Event::Reopened)?;
-        connection
-            .prepare_cached(
-                "UPDATE rows SET state = ?2, due_at = 0, error_code = NULL, error_message = NULL WHERE row_id = ?1",
-            )?
-            .execute(params![row_id, reopened.as_str()])?;
-        return Ok(Announced::Due);
-    }
-    if (is_own && addressed.state != RowState::Accepted) || (!is_own && addressed.attempts_task.as_deref() == task) {
+    let is_open = addressed.state == RowState::Accepted || addressed.was_given_up;
+    if (is_own && !is_open) || (!is_own && addressed.attempts_task.as_deref() == task) {
         return Ok(Announced::Known);
     }
     // A flood of the same callback writes once.
@@ -300,12 +290,12 @@ fn addressed(row: &Row<'_>) -> rusqlite::Result<Addressed> {
 }
 
 /// See [`crate::ledger::Tasks::awaited`].
-pub(super) fn awaited(connection: &Connection, since: UnixMillis) -> rusqlite::Result<Awaited> {
+pub(super) fn awaited(connection: &Connection, since: UnixMillis, now: UnixMillis) -> rusqlite::Result<Awaited> {
     connection.query_row(
         "SELECT count(DISTINCT r.row_id), max(a.began_at)
          FROM rows r JOIN manifest m USING (row_id) JOIN attempts a USING (row_id)
-         WHERE r.state = 'unknown' AND a.result = 'unknown' AND a.began_at >= ?1",
-        [since.0],
+         WHERE r.state = 'unknown' AND a.result = 'unknown' AND a.began_at BETWEEN ?1 AND ?2",
+        [since.0, now.0],
         |row| {
             Ok(Awaited {
                 rows: row.get::<_, i64>(0)?.unsigned_abs(),
@@ -320,15 +310,21 @@ pub(super) fn seen(connection: &Connection, sighting: &Sighting) -> Result<Optio
     let Sighting {
         row_id, task_id, at, ..
     } = sighting;
-    let (mut state, own): (RowState, Option<String>) = connection
-        .prepare_cached("SELECT state, task_id FROM rows WHERE row_id = ?1")?
-        .query_row([row_id], |row| Ok((state_of(row, 0)?, row.get(1)?)))?;
+    let (mut state, own, code): (RowState, Option<String>, Option<String>) = connection
+        .prepare_cached("SELECT state, task_id, error_code FROM rows WHERE row_id = ?1")?
+        .query_row([row_id], |row| Ok((state_of(row, 0)?, row.get(1)?, row.get(2)?)))?;
     let is_own = own.as_deref() == Some(task_id.as_str());
     match sighting.claim {
         Some(attempt) if !is_own => match claim(connection, sighting, attempt, state)? {
             Some(after) => state = after,
             None => return Ok(None),
         },
+        None if is_own && state == RowState::Failed && code.as_deref().is_some_and(is_given_up) => {
+            match reopen(connection, sighting)? {
+                Some(after) => state = after,
+                None => return Ok(None),
+            }
+        }
         // Somebody else has settled it since: a callback, or an answer that was on its way.
         _ if !is_own || state != RowState::Accepted => return Ok(None),
         _ => {}
@@ -382,6 +378,37 @@ pub(super) fn seen(connection: &Connection, sighting: &Sighting) -> Result<Optio
     Ok(Some(state))
 }
 
+/// Whether a failed row with this code may still turn out otherwise.
+fn is_given_up(code: &str) -> bool {
+    matches!(code, "no_record" | "no_result")
+}
+
+/// A task that was given up, seen once more. `None`: it stays so.
+fn reopen(connection: &Connection, sighting: &Sighting) -> Result<Option<RowState>, StepError> {
+    let row_id = sighting.row_id;
+    let due_at = match &sighting.seen {
+        Seen::Failed { code, .. } if is_given_up(code) => None,
+        Seen::Nothing { due_at } | Seen::Doubtful { due_at } => Some(due_at.0),
+        Seen::NotOurs => None,
+        Seen::AtWork { .. } | Seen::Succeeded { .. } | Seen::Failed { .. } => {
+            let accepted = next(RowState::Failed, Event::Reopened)?;
+            connection
+                .prepare_cached(
+                    "UPDATE rows SET state = ?2, error_code = NULL, error_message = NULL, completed_at = NULL WHERE row_id = ?1",
+                )?
+                .execute(params![row_id, accepted.as_str()])?;
+            connection
+                .prepare_cached("UPDATE attempts SET ended = NULL WHERE row_id = ?1 AND task_id = ?2")?
+                .execute(params![row_id, sighting.task_id.as_str()])?;
+            return Ok(Some(accepted));
+        }
+    };
+    connection
+        .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
+        .execute(params![row_id, due_at])?;
+    Ok(None)
+}
+
 /// Gives a row the task that a callback announced for it, once its record shows that it is ours. `None`: not now, or
 /// not ever, and the row stays as it is.
 fn claim(
@@ -394,6 +421,8 @@ fn claim(
     let due_at = match sighting.seen {
         // Its answer is on the way, and will name the task itself.
         _ if state == RowState::Sending => Some(sighting.at.0 + WHILE_SENDING_MS),
+        // It has another task by now.
+        _ if next(state, Event::TaskIdFound).is_err() => return Ok(None),
         Seen::NotOurs => None,
         // The record has to be there before it is believed.
         Seen::Nothing { due_at } => Some(due_at.0),
@@ -411,12 +440,12 @@ fn claim(
                 .query_row([task_id], |row| row.get::<_, bool>(0))?;
             if taken {
                 // Another row's: one task is not taken for two.
-                return forget(connection, row_id, attempt).map(|()| None);
+                return forget(connection, row_id, attempt, &sighting.task_id).map(|()| None);
             }
             connection
                 .prepare_cached(
-                    "UPDATE rows SET state = ?2, task_id = ?3, error_code = NULL, error_message = NULL,
-                            submitted_at = (SELECT began_at FROM attempts WHERE attempt_id = ?4)
+                    "UPDATE rows SET state = ?2, task_id = ?3, error_code = NULL, error_message = NULL, doubt_since = NULL,
+                            doubt_looks = 0, submitted_at = (SELECT began_at FROM attempts WHERE attempt_id = ?4)
                      WHERE row_id = ?1",
                 )?
                 .execute(params![row_id, accepted.as_str(), task_id, attempt.0])?;
@@ -430,7 +459,7 @@ fn claim(
         }
     };
     let Some(due_at) = due_at else {
-        return forget(connection, row_id, attempt).map(|()| None);
+        return forget(connection, row_id, attempt, &sighting.task_id).map(|()| None);
     };
     connection
         .prepare_cached("UPDATE rows SET due_at = ?2 WHERE row_id = ?1")?
@@ -450,16 +479,16 @@ fn note_doubt(connection: &Connection, row_id: i64, due_at: UnixMillis, at: Unix
 }
 
 /// An announced task that is not its row's. One that another of its requests was said to have made is looked at next.
-fn forget(connection: &Connection, row_id: i64, attempt: AttemptId) -> Result<(), StepError> {
+fn forget(connection: &Connection, row_id: i64, attempt: AttemptId, task_id: &TaskId) -> Result<(), StepError> {
     connection
-        .prepare_cached("UPDATE attempts SET announced = NULL WHERE attempt_id = ?1")?
-        .execute([attempt.0])?;
+        .prepare_cached("UPDATE attempts SET announced = NULL WHERE attempt_id = ?1 AND announced = ?2")?
+        .execute(params![attempt.0, task_id.as_str()])?;
     connection
         .prepare_cached(
             "UPDATE rows SET doubt_since = NULL, doubt_looks = 0,
                     due_at = CASE WHEN EXISTS (
                         SELECT 1 FROM attempts a WHERE a.row_id = ?1 AND a.announced IS NOT NULL
-                               AND a.attempt_id > edited_after
+                               AND a.announced IS NOT a.task_id AND a.attempt_id > edited_after
                     ) THEN 0 END
              WHERE row_id = ?1",
         )?

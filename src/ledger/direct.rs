@@ -135,8 +135,8 @@ impl Tasks for Direct {
         self.step(|connection| collecting::announce(connection, &announcement))
     }
 
-    async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {
-        self.step(|connection| Ok(collecting::awaited(connection, since)?))
+    async fn awaited(&self, since: UnixMillis, now: UnixMillis) -> Result<Awaited, LedgerError> {
+        self.step(|connection| Ok(collecting::awaited(connection, since, now)?))
     }
 
     async fn saved(&self, video: SavedVideo) -> Result<(), LedgerError> {

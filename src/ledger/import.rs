@@ -174,7 +174,7 @@ impl Import<'_> {
         if self.has_open_rows {
             self.execute(
                 "INSERT INTO unclaimed SELECT row_id, content FROM rows
-                 WHERE state <> 'queued' AND row_id NOT IN (SELECT row_id FROM claimed)",
+                 WHERE (state <> 'queued' OR due_at IS NOT NULL) AND row_id NOT IN (SELECT row_id FROM claimed)",
                 [],
             )?;
             self.for_each_open("submission IS NOT NULL", Import::take_over)?;

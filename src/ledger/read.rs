@@ -435,7 +435,19 @@ impl Reader {
         self.connection
             .query_row(
                 "SELECT count(*) FROM rows INDEXED BY rows_to_look_at
-                 WHERE due_at IS NOT NULL AND state <> 'succeeded' AND state <> 'accepted'",
+                 WHERE due_at IS NOT NULL AND state <> 'succeeded' AND state <> 'accepted' AND state <> 'failed'",
+                [],
+                |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()),
+            )
+            .map_err(|source| self.failed(source))
+    }
+
+    /// Failed rows whose task was given up for want of a record, or of a video: every collector looks once more.
+    pub fn given_up_rows(&self) -> Result<u64, LedgerError> {
+        self.connection
+            .query_row(
+                "SELECT count(*) FROM rows r JOIN manifest m USING (row_id)
+                 WHERE r.state = 'failed' AND r.error_code IN ('no_record', 'no_result')",
                 [],
                 |row| Ok(row.get::<_, i64>(0)?.unsigned_abs()),
             )

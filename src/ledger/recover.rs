@@ -56,7 +56,8 @@ impl Store {
             recovered.from_reserve += 1;
             transaction
                 .execute(
-                    "UPDATE rows SET state = ?2, task_id = ?3, submitted_at = ?4, due_at = ?4, error_code = NULL,
+                    "UPDATE rows SET state = ?2, task_id = ?3, submitted_at = ?4, due_at = ?4, doubt_since = NULL,
+                            doubt_looks = 0, error_code = NULL,
                             error_message = NULL
                      WHERE row_id = ?1",
                     params![orphan.row_id, accepted.as_str(), orphan.task_id.as_str(), orphan.at],

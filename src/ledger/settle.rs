@@ -87,6 +87,7 @@ impl Store {
         transaction
             .execute(
                 "UPDATE rows SET state = ?2, task_id = ?3, error_code = ?4, error_message = ?5, tries = 0,
+                        doubt_since = NULL, doubt_looks = 0,
                         submitted_at = CASE WHEN ?3 IS NULL THEN submitted_at ELSE coalesce(submitted_at, ?6) END,
                         -- A task that a callback named is looked at before the row is sent again.
                         due_at = CASE WHEN ?3 IS NOT NULL THEN ?6

@@ -25,8 +25,9 @@ pub trait Tasks: Clone + Send + Sync + 'static {
     /// Commits what a callback said, so that its task is looked at next.
     fn announce(&self, announcement: Announcement) -> impl Future<Output = Result<Announced, LedgerError>> + Send;
 
-    /// The unknown rows whose callback may still come: those whose request was begun at `since` or later.
-    fn awaited(&self, since: UnixMillis) -> impl Future<Output = Result<Awaited, LedgerError>> + Send;
+    /// The unknown rows whose callback may still come: those whose request was begun at `since` or later, and not after
+    /// `now`, as the clock may have been set back.
+    fn awaited(&self, since: UnixMillis, now: UnixMillis) -> impl Future<Output = Result<Awaited, LedgerError>> + Send;
 
     /// Commits that a video is on disk, whole.
     fn saved(&self, video: SavedVideo) -> impl Future<Output = Result<(), LedgerError>> + Send;

@@ -196,8 +196,8 @@ impl Tasks for Writer {
             .await
     }
 
-    async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {
-        self.read(move |connection| Ok(collecting::awaited(connection, since)?))
+    async fn awaited(&self, since: UnixMillis, now: UnixMillis) -> Result<Awaited, LedgerError> {
+        self.read(move |connection| Ok(collecting::awaited(connection, since, now)?))
             .await
     }
 

@@ -66,8 +66,8 @@ impl Tasks for Office {
         self.direct.announce(announcement).await
     }
 
-    async fn awaited(&self, since: UnixMillis) -> Result<Awaited, LedgerError> {
-        self.direct.awaited(since).await
+    async fn awaited(&self, since: UnixMillis, now: UnixMillis) -> Result<Awaited, LedgerError> {
+        self.direct.awaited(since, now).await
     }
 
     async fn saved(&self, video: SavedVideo) -> Result<(), LedgerError> {

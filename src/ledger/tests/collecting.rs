@@ -584,9 +584,47 @@ async fn a_task_given_up_for_want_of_a_record_can_come_back() {
     let mut store = batch.store();
     store.prepare_collecting(false, SOON).unwrap();
     drop(store);
-    assert_eq!(batch.states(), [RowState::Accepted]);
+    assert_eq!(batch.states(), [RowState::Failed], "until a record says otherwise");
     let (writer, thread) = batch.writer();
     assert_eq!(due(&writer, SOON).await, [(1, "t".into())]);
+    let t = task("t");
+    for nothing in [
+        Seen::Nothing { due_at: UnixMillis(1) },
+        Seen::Doubtful { due_at: UnixMillis(1) },
+    ] {
+        assert_eq!(writer.seen(sighting(1, &t, None, nothing)).await.unwrap(), None);
+        assert_eq!(due(&writer, SOON).await, [(1, "t".into())]);
+    }
+    let found = writer.seen(sighting(1, &t, None, succeeded(9_000))).await.unwrap();
+    assert_eq!(found, Some(RowState::Succeeded));
+    drop(writer);
+    drop(thread.join().unwrap());
+    assert_eq!(batch.states(), [RowState::Succeeded]);
+}
+
+/// A task that the row had and that is known to have failed is not what a callback of another request named.
+#[tokio::test]
+async fn a_retried_row_is_not_given_back_the_task_it_was_settled_with() {
+    let batch = Batch::new();
+    batch.import(&[A]);
+    let (writer, thread) = batch.writer();
+    let first = send(&writer, 1, AttemptResult::Again { counts: true }).await;
+    let second = send(&writer, 1, AttemptResult::Unknown).await;
+    writer.announce(announcement(second, "x")).await.unwrap();
+    writer
+        .seen(sighting(1, &task("x"), Some(second), failed()))
+        .await
+        .unwrap();
+    writer.announce(announcement(first, "p")).await.unwrap();
+    drop(writer);
+    drop(thread.join().unwrap());
+    let retry = Requeue {
+        retry_failed: Some(Vec::new()),
+        ..Requeue::default()
+    };
+    assert_eq!(batch.import_with(&[A], retry).requeued, 1);
+    let (writer, thread) = batch.writer();
+    assert_eq!(due(&writer, SOON).await, [(1, "p".into())], "that one is paid for, too");
     drop(writer);
     thread.join().unwrap();
 }
@@ -623,4 +661,27 @@ async fn rows_that_left_the_manifest_are_settled_by_callbacks_and_not_waited_for
             .unknown_elsewhere,
         0
     );
+}
+
+/// A row whose task a callback has named is known again under another id: its content is not new.
+#[tokio::test]
+async fn a_row_with_an_announced_task_is_known_again_when_its_id_changes() {
+    let batch = Batch::new();
+    batch.import(&[(Some("a"), "a boat")]);
+    let (writer, thread) = batch.writer();
+    let attempt = send(&writer, 1, AttemptResult::Again { counts: true }).await;
+    writer.announce(announcement(attempt, "t")).await.unwrap();
+    drop(writer);
+    drop(thread.join().unwrap());
+    let stats = batch.import(&[(Some("b"), "a boat")]);
+    assert_eq!((stats.new, stats.renamed), (0, 1));
+    let (writer, thread) = batch.writer();
+    assert_eq!(
+        writer.queued(0, 9).await.unwrap(),
+        [],
+        "not sent before its record was read"
+    );
+    assert_eq!(due(&writer, SOON).await, [(1, "t".into())]);
+    drop(writer);
+    thread.join().unwrap();
 }
