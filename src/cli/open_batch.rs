@@ -21,7 +21,7 @@ use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::news;
-use super::outputs::{selection_of, summary_of, write_results};
+use super::outputs::{note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::signals::Signals;
 
@@ -129,13 +129,7 @@ impl OpenBatch {
         summary.elapsed = self.started.elapsed();
         summary.interrupted = signals.first();
         collecting::fill_in(&mut summary, &report, saving);
-        match &written {
-            Ok(()) => summary.results = Some(job.results.display().to_string()),
-            Err(failure) => {
-                failure.report();
-                summary.results_failed = true;
-            }
-        }
+        note_results(&mut summary, &job, &written);
         Ok(console.conclude(job.output.json, &summary))
     }
 }

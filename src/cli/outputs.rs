@@ -58,6 +58,17 @@ pub(super) fn write_results(ledger: &Path, path: &Path) -> Result<(), Failure> {
     Ok(writer.finish()?)
 }
 
+/// Where the results are, in the summary; or, told at once, why they are not there.
+pub(super) fn note_results(summary: &mut Summary, job: &Job, written: &Result<(), Failure>) {
+    match written {
+        Ok(()) => summary.results = Some(job.results.display().to_string()),
+        Err(failure) => {
+            failure.report();
+            summary.results_failed = true;
+        }
+    }
+}
+
 /// Code and message of a row: its own trouble; that of the manifest; or that of the run which did not get to it.
 fn trouble_of<'r>(row: &StoredRow<'r>, halt: Option<&'r (String, String)>) -> (Option<&'r str>, Option<&'r str>) {
     match (row.state, row.error_code, halt) {

@@ -29,7 +29,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::intake;
 use super::news;
-use super::outputs::{estimate, kinds_of, selection_of, summary_of, write_results};
+use super::outputs::{estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::signals::Signals;
 
@@ -110,13 +110,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     if let Some(collected) = collected.as_ref().filter(|_| job.collect.wait) {
         collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
     }
-    match &written {
-        Ok(()) => summary.results = Some(job.results.display().to_string()),
-        Err(failure) => {
-            failure.report();
-            summary.results_failed = true;
-        }
-    }
+    note_results(&mut summary, &job, &written);
     Ok(console.conclude(job.output.json, &summary))
 }
 
