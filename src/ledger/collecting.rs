@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::clock::UnixMillis;
+use crate::ledger::read::state_of;
 use crate::ledger::state::{Event, next};
 use crate::ledger::{
     Announced, Announcement, AttemptId, Awaited, Claim, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Seen,
@@ -545,13 +546,6 @@ pub(super) fn not_saved(connection: &Connection, trouble: &NotSaved) -> rusqlite
             trouble.message,
             trouble.again_at.map(|at| at.0),
         ])
-}
-
-fn state_of(row: &Row<'_>, index: usize) -> rusqlite::Result<RowState> {
-    row.get_ref(index)?
-        .as_str()?
-        .parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, Box::new(error)))
 }
 
 /// Why a step could not be carried out.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use crate::ledger::read::state_of;
 use crate::ledger::state::{Event, next};
 use crate::ledger::{LedgerError, Store};
 use crate::row::{ContentHash, RowKey, RowState, Submission, TaskId};
@@ -506,14 +507,10 @@ impl Import<'_> {
 }
 
 fn known_of(row: &Row<'_>) -> rusqlite::Result<Known> {
-    let state: String = row.get(2)?;
-    let state = state
-        .parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, Box::new(error)))?;
     Ok(Known {
         row_id: row.get(0)?,
         content: row.get(1)?,
-        state,
+        state: state_of(row, 2)?,
         error_code: row.get(3)?,
     })
 }

@@ -620,7 +620,8 @@ fn stored_row<'r>(row: &'r Row<'_>) -> rusqlite::Result<StoredRow<'r>> {
     })
 }
 
-fn state_of(row: &Row<'_>, index: usize) -> rusqlite::Result<RowState> {
+/// The state in a column.
+pub(super) fn state_of(row: &Row<'_>, index: usize) -> rusqlite::Result<RowState> {
     row.get_ref(index)?
         .as_str()?
         .parse()
