@@ -3,7 +3,7 @@
 use crate::image::ImageFile;
 use crate::job::{CodeFilter, Job, OnUnknown};
 use crate::ledger::{self, ImportRow, ImportStats, Requeue, Store};
-use crate::manifest::{self, Format, ImageFiles, Images, Manifest, Repeat, Row, Severity, Survey};
+use crate::manifest::{self, Format, Ground, ImageFiles, Images, Manifest, Repeat, Row, Severity, Survey};
 use crate::row::{ImageHash, RowKey, Submission, TaskId};
 
 use super::failure::Failure;
@@ -54,7 +54,7 @@ pub(super) fn import(
         row.cells_json(&mut cells);
         let repeat = survey.repeats.of(row.number());
         let submission = row.submission().filter(|_| !matches!(repeat, Repeat::SameId { .. }));
-        let problem = problem_of(&row, repeat);
+        let problem = problem_of(&row, repeat, &survey.ground);
         import.row(&ImportRow {
             number: row.number(),
             line: row.line(),
@@ -100,7 +100,7 @@ fn key_of(id: Option<&str>, submission: Option<&Submission<'_>>, repeat: Repeat)
 }
 
 /// Everything that keeps the row from being sent, for its cell in the results.
-fn problem_of(row: &Row, repeat: Repeat) -> Option<String> {
+fn problem_of(row: &Row, repeat: Repeat, ground: &Ground) -> Option<String> {
     let mut problems: Vec<String> = row
         .problems()
         .iter()
@@ -111,7 +111,7 @@ fn problem_of(row: &Row, repeat: Repeat) -> Option<String> {
         })
         .collect();
     if let Repeat::SameId { first_line } = repeat {
-        problems.push(format!("its `id` was already used on line {first_line}"));
+        problems.push(format!("its `id` was already used {}", ground.within(first_line)));
     }
     (!problems.is_empty()).then(|| problems.join("; "))
 }

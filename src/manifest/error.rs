@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::escape;
-use crate::manifest::{Field, Format, MOST_COLUMNS, MOST_ROW_BYTES, MOST_ROWS};
+use crate::manifest::{Field, Format, MOST_COLUMNS, MOST_ROW_BYTES, MOST_ROWS, Position};
 
 /// The manifest cannot be read: nothing was sent, and nothing can be until somebody has looked at the file.
 #[derive(Debug, thiserror::Error)]
@@ -18,12 +18,12 @@ pub enum ManifestError {
         source: io::Error,
     },
     /// Reading broke off.
-    #[error("{}:{line}: the manifest cannot be read", shown(.path))]
+    #[error("{}:{at}: the manifest cannot be read", shown(.path))]
     Read {
         /// The manifest.
         path: PathBuf,
-        /// The line that was being read.
-        line: u32,
+        /// What was being read.
+        at: Position,
         /// What the system said.
         source: io::Error,
     },
@@ -62,24 +62,24 @@ pub enum ManifestError {
         path: PathBuf,
     },
     /// The header lacks what every row needs.
-    #[error("{}:{line}: no column {}", shown(.path), named(.missing))]
+    #[error("{}:{at}: no column {}", shown(.path), named(.missing))]
     MissingColumns {
         /// The manifest.
         path: PathBuf,
-        /// Line of the header.
-        line: u32,
+        /// Where the header stands.
+        at: Position,
         /// The fields without a column.
         missing: Vec<Field>,
         /// What to do about it.
         help: String,
     },
     /// Two columns of the header mean the same.
-    #[error("{}:{line}: two columns mean `{field}`: `{first}` and `{second}`", shown(.path))]
+    #[error("{}:{at}: two columns mean `{field}`: `{first}` and `{second}`", shown(.path))]
     TwoColumns {
         /// The manifest.
         path: PathBuf,
-        /// Line of the header.
-        line: u32,
+        /// Where the header stands.
+        at: Position,
         /// What both mean.
         field: Field,
         /// Name of the first of them.
@@ -88,48 +88,48 @@ pub enum ManifestError {
         second: String,
     },
     /// The header has more than [`MOST_COLUMNS`] columns.
-    #[error("{}:{line}: the header has {columns} columns, more than {MOST_COLUMNS}", shown(.path))]
+    #[error("{}:{at}: the header has {columns} columns, more than {MOST_COLUMNS}", shown(.path))]
     TooManyColumns {
         /// The manifest.
         path: PathBuf,
-        /// Line of the header.
-        line: u32,
+        /// Where the header stands.
+        at: Position,
         /// How many there are.
         columns: usize,
     },
     /// The header is not readable text.
-    #[error("{}:{line}: the header is not text in UTF-8, from byte {byte} of the file on", shown(.path))]
-    HeaderNotUtf8 {
+    #[error("{}:{at}: the header cannot be read: {problem}", shown(.path))]
+    HeaderUnreadable {
         /// The manifest.
         path: PathBuf,
-        /// Line of the header.
-        line: u32,
-        /// The first byte that is not UTF-8, counted from 0.
-        byte: u64,
+        /// Where the header stands.
+        at: Position,
+        /// What is wrong with it.
+        problem: String,
     },
     /// A quote opens and everything after it becomes one cell.
-    #[error("{}:{line}: the quote that opens on this line is not closed", shown(.path))]
+    #[error("{}:{at}: the quote that opens on this line is not closed", shown(.path))]
     UnclosedQuote {
         /// The manifest.
         path: PathBuf,
-        /// Line of the quote.
-        line: u32,
+        /// The line of the quote.
+        at: Position,
     },
     /// A row has more than [`MOST_ROW_BYTES`] bytes.
-    #[error("{}:{line}: the row that begins on this line has more than {MOST_ROW_BYTES} bytes", shown(.path))]
+    #[error("{}:{at}: the row that begins on this line has more than {MOST_ROW_BYTES} bytes", shown(.path))]
     RowTooLong {
         /// The manifest.
         path: PathBuf,
-        /// Line on which the row begins.
-        line: u32,
+        /// Where the row begins.
+        at: Position,
     },
     /// There are more than [`MOST_ROWS`] rows.
-    #[error("{}:{line}: the manifest has more than {MOST_ROWS} rows", shown(.path))]
+    #[error("{}:{at}: the manifest has more than {MOST_ROWS} rows", shown(.path))]
     TooManyRows {
         /// The manifest.
         path: PathBuf,
-        /// Line of the first row too many.
-        line: u32,
+        /// The first row too many.
+        at: Position,
     },
     /// The second reading met other bytes than the first, in the manifest or in a local image.
     #[error("{}: the manifest, or an image it names, was changed while it was being read", shown(.path))]
@@ -163,7 +163,7 @@ impl ManifestError {
             ManifestError::MissingColumns { help, .. } => return Some(help.clone()),
             ManifestError::TwoColumns { .. } => "drop one of them, or give the one you do not mean another name",
             ManifestError::TooManyColumns { .. } => "check that the first line is the header and ends where it should",
-            ManifestError::HeaderNotUtf8 { .. } => "save the file as UTF-8",
+            ManifestError::HeaderUnreadable { .. } => "save the file as UTF-8",
             ManifestError::UnclosedQuote { .. } => "close it, or write a quote that belongs to the text twice: `\"\"`",
             ManifestError::RowTooLong { .. } => {
                 "a row is a prompt and a few addresses: look for a missing line break or an embedded image"
@@ -193,7 +193,7 @@ mod tests {
         let path = PathBuf::from("cl\u{1b}ips.csv");
         let error = ManifestError::MissingColumns {
             path: path.clone(),
-            line: 3,
+            at: Position::Line(3),
             missing: vec![Field::Prompt, Field::ImageUrl],
             help: "look again".to_owned(),
         };

@@ -109,6 +109,9 @@ pub(super) fn is_results_column(name: &str) -> bool {
     RESULTS_COLUMNS.contains(&name.trim())
 }
 
+/// The column that results have beside ours if a row has more cells than the header: what was too much.
+pub(super) const SURPLUS_COLUMN: &str = "surplus_cells";
+
 /// What the columns of a table mean.
 #[derive(Debug, Default)]
 pub(super) struct Header {
@@ -120,6 +123,8 @@ pub(super) struct Header {
     pub(super) kept: Vec<usize>,
     /// The columns of status and task id, if this program wrote the file; then formulas in it are defused, too.
     pub(super) outcome: Option<(usize, usize)>,
+    /// The column in which results keep what a row had too much.
+    pub(super) surplus: Option<usize>,
 }
 
 /// Why a header will not do.
@@ -160,22 +165,30 @@ impl Header {
             (Some(_), Some(status), Some(task_id)) => Some((status, task_id)),
             _ => None,
         };
+        let surplus = at(SURPLUS_COLUMN);
         Ok(Header {
             names,
             columns,
             kept,
             outcome,
+            surplus,
         })
     }
 
+    /// How many of these names are known: how much a row looks like a header.
+    pub(super) fn known_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> usize {
+        let is_known = |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| Field::of_name(name).is_some());
+        names.filter(is_known).count()
+    }
+
     /// Columns that look like a slip of the pen for a field that has no column.
-    pub(super) fn near_misses(&self) -> impl Iterator<Item = (&str, Field)> {
+    pub(super) fn near_misses(&self) -> impl Iterator<Item = (usize, &str, Field)> {
         let absent = |field: &Field| self.columns[*field as usize].is_none();
         self.kept.iter().filter_map(move |at| {
             let name = &self.names[*at];
             let near = |field: &Field| absent(field) && Field::of_name(name).is_none() && field.is_near(name);
             let field = Field::ALL.into_iter().find(near)?;
-            Some((name.as_str(), field))
+            Some((*at, name.as_str(), field))
         })
     }
 }
@@ -326,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_column_that_is_almost_a_field_is_noticed_unless_the_field_is_there() {
-        let near = |line| -> Vec<Field> { header(line).unwrap().near_misses().map(|(_, field)| field).collect() };
+        let near = |line| -> Vec<Field> { header(line).unwrap().near_misses().map(|(_, _, field)| field).collect() };
         assert_eq!(near("prompt,image_url,duraton"), [Field::Duration]);
         assert_eq!(near("prompt,image_url,duration,duraton,images"), []);
     }

@@ -80,12 +80,14 @@ impl JsonlRows {
                     }
                     object.text.push_str(text);
                     object.read(&mut row.cells, &mut row.problems);
+                    row.is_illegible = !row.problems.is_empty() && object.entries.is_empty();
                 }
                 Err(error) => {
                     let at = error.valid_up_to();
                     let byte = grouped(offset + at as u64);
                     let found = format!("byte {byte} of the file is 0x{:02x}", self.raw[at]);
                     row.problems.push(Problem::of_row(Rule::NotUtf8, found));
+                    row.is_illegible = true;
                 }
             }
             return Ok(true);
@@ -101,7 +103,7 @@ impl JsonlRows {
                 Err(source) => {
                     return Err(ManifestError::Read {
                         path: self.path.clone(),
-                        line: self.line,
+                        at: self.line.into(),
                         source,
                     });
                 }
@@ -113,7 +115,7 @@ impl JsonlRows {
             if self.raw.len() > MOST_ROW_BYTES {
                 return Err(ManifestError::RowTooLong {
                     path: self.path.clone(),
-                    line: self.line,
+                    at: self.line.into(),
                 });
             }
             if end.is_some() || length == 0 {

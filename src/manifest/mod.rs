@@ -9,7 +9,7 @@
 //!
 //! A row that breaks a rule is data (its [`Problem`]s); [`ManifestError`] means that the file as a whole is of no use.
 //!
-//! Imports leaf types only. A new format is a file beside `csv.rs` that fills a [`Row`].
+//! Imports leaf types only. A new format of tables is a source of records under `table.rs`.
 
 mod csv;
 mod error;
@@ -19,6 +19,7 @@ mod headers;
 mod images;
 mod jsonl;
 mod lines;
+mod place;
 mod problem;
 mod quick_hash;
 mod reader;
@@ -27,6 +28,7 @@ mod report;
 mod row;
 mod source;
 mod survey;
+mod table;
 mod validate;
 mod web_url;
 
@@ -35,6 +37,7 @@ pub use fingerprint::Fingerprint;
 pub use format::Format;
 pub use headers::Field;
 pub use images::{ImageFiles, Images, StaleImage};
+pub use place::{Ground, Position};
 pub use problem::{Problem, Rule, Severity};
 pub use reader::Manifest;
 pub use repeats::{Repeat, Repeats};

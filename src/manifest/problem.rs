@@ -236,6 +236,8 @@ pub struct Problem {
     pub column: Option<Cow<'static, str>>,
     /// What the row has instead, made safe to show; may be empty.
     pub found: String,
+    /// Where the column stands in the table, counted from 0, if the row is one of a table.
+    pub at: Option<u32>,
 }
 
 impl Problem {
@@ -244,6 +246,7 @@ impl Problem {
             rule,
             column: None,
             found: found.into(),
+            at: None,
         }
     }
 
@@ -252,6 +255,7 @@ impl Problem {
             rule,
             column: Some(column.into()),
             found: found.into(),
+            at: None,
         }
     }
 

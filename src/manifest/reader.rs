@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::manifest::csv::CsvRows;
 use crate::manifest::jsonl::JsonlRows;
-use crate::manifest::{Fingerprint, Format, Images, MOST_ROWS, ManifestError, Problem, Row, source};
+use crate::manifest::table::TableRows;
+use crate::manifest::{Fingerprint, Format, Ground, Images, MOST_ROWS, ManifestError, Problem, Row, source};
 
 /// An open manifest.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Manifest<'i> {
 
 #[derive(Debug)]
 enum Rows {
-    Table(Box<CsvRows>),
+    Table(Box<TableRows>),
     Lines(JsonlRows),
 }
 
@@ -39,8 +39,8 @@ impl<'i> Manifest<'i> {
         let format = Format::of_path(path)?;
         let file = source::open(path)?;
         let rows = match format {
-            Format::Csv => Rows::Table(Box::new(CsvRows::open(path, file, b',')?)),
-            Format::Tsv => Rows::Table(Box::new(CsvRows::open(path, file, b'\t')?)),
+            Format::Csv => Rows::Table(Box::new(TableRows::open(path, file, b',')?)),
+            Format::Tsv => Rows::Table(Box::new(TableRows::open(path, file, b'\t')?)),
             Format::Jsonl => Rows::Lines(JsonlRows::new(path, file)),
         };
         let columns = match &rows {
@@ -68,6 +68,14 @@ impl<'i> Manifest<'i> {
         &self.columns
     }
 
+    /// What the places of the manifest are.
+    pub fn ground(&self) -> Ground {
+        match &self.rows {
+            Rows::Table(table) => table.ground().clone(),
+            Rows::Lines(_) => Ground::default(),
+        }
+    }
+
     /// What is odd about the header, and on which line it stands.
     pub fn header_problems(&self) -> (u32, Vec<Problem>) {
         match &self.rows {
@@ -89,11 +97,16 @@ impl<'i> Manifest<'i> {
         if self.number == MOST_ROWS {
             return Err(ManifestError::TooManyRows {
                 path: self.path.clone(),
-                line: row.line,
+                at: self.ground().position(row.line, None),
             });
         }
         self.number += 1;
         row.settle(self.images.as_deref_mut());
+        if let Rows::Table(table) = &self.rows {
+            for problem in &mut row.problems {
+                problem.at = problem.at.or_else(|| table.column_of(problem));
+            }
+        }
         Ok(true)
     }
 

@@ -9,7 +9,7 @@ use serde::ser::{SerializeStruct, Serializer};
 
 use crate::escape;
 use crate::manifest::problem::grouped;
-use crate::manifest::{Problem, Rule, Severity};
+use crate::manifest::{Ground, Position, Problem, Rule, Severity};
 
 /// Most places kept for a group: a thousand is more than anybody mends by hand.
 const MOST_PLACES_OF_A_GROUP: usize = 1_000;
@@ -33,6 +33,8 @@ pub struct ProblemReport {
     /// Equal problems together, in the order of the file.
     pub groups: Vec<Group>,
     #[serde(skip)]
+    ground: Ground,
+    #[serde(skip)]
     places: usize,
 }
 
@@ -54,16 +56,31 @@ pub struct Group {
 pub struct Place {
     /// The row, counted from 1; `None` for the header.
     pub row: Option<u32>,
-    /// The line of the file on which the row begins, counted from 1.
+    /// The line of the file on which the row begins, or the row's number in its sheet, counted from 1.
     pub line: u32,
+    /// The cell, if the manifest is a sheet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<Position>,
     /// What the row has there, made safe to show.
     pub found: String,
 }
 
 impl ProblemReport {
+    /// A report without problems, of a manifest whose places are these.
+    pub(super) fn on(ground: Ground) -> ProblemReport {
+        ProblemReport {
+            ground,
+            ..ProblemReport::default()
+        }
+    }
+
     /// Takes in a problem of the row at this place.
     pub fn add(&mut self, row: Option<u32>, line: u32, problem: &Problem) {
         let full = self.places >= MOST_PLACES;
+        let cell = match self.ground.position(line, problem.at) {
+            Position::Line(_) => None,
+            cell @ Position::Cell { .. } => Some(cell),
+        };
         let Some(group) = self.count(problem.rule, problem.column.as_ref(), 1) else {
             return;
         };
@@ -73,6 +90,7 @@ impl ProblemReport {
         group.places.push(Place {
             row,
             line,
+            cell,
             found: problem.found.clone(),
         });
         self.places += 1;
@@ -141,6 +159,13 @@ impl ProblemReport {
     }
 }
 
+impl Place {
+    /// The cell, or the line.
+    pub fn position(&self) -> Position {
+        self.cell.clone().unwrap_or(Position::Line(self.line))
+    }
+}
+
 impl Group {
     /// Whether rows with these problems can be sent all the same.
     pub fn severity(&self) -> Severity {
@@ -160,12 +185,12 @@ impl Group {
     fn render(&self, path: &str, out: &mut String) -> std::fmt::Result {
         let (severity, heading) = (self.severity(), self.heading());
         if let ([place], 1) = (self.places.as_slice(), self.count) {
-            write!(out, "{severity}: {path}:{}: {heading}", place.line)?;
+            write!(out, "{severity}: {path}:{}: {heading}", place.position())?;
             write_found(place, out)?;
         } else {
             writeln!(out, "{severity}: {heading} ({} times)", grouped(self.count))?;
             for place in self.places.iter().take(SHOWN_PLACES) {
-                write!(out, "  {path}:{}", place.line)?;
+                write!(out, "  {path}:{}", place.position())?;
                 write_found(place, out)?;
             }
             let shown = self.places.len().min(SHOWN_PLACES) as u64;

@@ -23,6 +23,8 @@ pub struct Row {
     /// `None` if the row is invalid.
     pub(super) choice: Option<Choice>,
     pub(super) written: Written,
+    /// Whether the cells cannot be told apart, so that what they say is not judged.
+    pub(super) is_illegible: bool,
 }
 
 /// The row as the user wrote it, for writing it back.
@@ -38,8 +40,10 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) columns: Vec<usize>,
-    /// The columns of status and task id of a results file, whose formulas are defused.
+    /// The columns of status and task id of a results file.
     pub(super) outcome: Option<(usize, usize)>,
+    /// Whether cells that look like formulas were made harmless when this program wrote the file.
+    pub(super) defused: bool,
 }
 
 impl Row {
@@ -106,7 +110,7 @@ impl Row {
             let cell = String::from_utf8_lossy(cell);
             push_json(
                 out,
-                if kept.outcome.is_some() {
+                if kept.defused {
                     escape::from_spreadsheet(&cell)
                 } else {
                     &cell
@@ -121,21 +125,21 @@ impl Row {
         self.cells.clear();
         self.problems.clear();
         self.choice = None;
+        self.is_illegible = false;
     }
 
     /// Judges the cells, unless the row's line could not be made out.
     pub(super) fn settle(&mut self, images: Option<&mut Images>) {
         let found = self.problems.len();
         let is_error = |problem: &Problem| problem.severity() == Severity::Error;
-        let is_object = self.written.kept.is_none() && self.keys().next().is_some();
         let has_error = self.problems.iter().any(is_error);
-        if has_error && !is_object {
+        if self.is_illegible {
             return;
         }
         self.choice = validate(&self.cells, images, &mut self.problems);
         if has_error {
             self.choice = None;
-            // A value of the wrong type counts as absent, but saying so would be saying it twice.
+            // A value that cannot be used counts as absent, but saying so would be saying it twice.
             let known: Vec<_> = self.problems[..found]
                 .iter()
                 .map(|problem| problem.column.clone())

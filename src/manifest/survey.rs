@@ -10,8 +10,8 @@ use crate::manifest::headers::shown;
 use crate::manifest::images::LocalImage;
 use crate::manifest::repeats::{Found, RepeatFinder, Repetition};
 use crate::manifest::{
-    Field, Fingerprint, Format, Images, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Repeats, Row,
-    Rule,
+    Field, Fingerprint, Format, Ground, Images, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Repeats,
+    Row, Rule,
 };
 use crate::row::{ClipLength, Resolution};
 
@@ -23,6 +23,8 @@ const MOST_SHOWN: usize = 60;
 pub struct Survey {
     /// Its format.
     pub format: Format,
+    /// What its places are.
+    pub ground: Ground,
     /// How many rows it has; never 0.
     pub rows: u32,
     /// How many of them cannot be sent, repeated `id`s included.
@@ -94,7 +96,8 @@ impl KindCounts {
 /// Reads the manifest and its `images` once, showing every row to `visit`.
 pub fn survey(path: &Path, images: &mut Images, mut visit: impl FnMut(&Row)) -> Result<Survey, ManifestError> {
     let mut manifest = Manifest::open(path, images)?;
-    let mut report = ProblemReport::default();
+    let ground = manifest.ground();
+    let mut report = ProblemReport::on(ground.clone());
     let (header_line, problems) = manifest.header_problems();
     problems
         .iter()
@@ -131,10 +134,11 @@ pub fn survey(path: &Path, images: &mut Images, mut visit: impl FnMut(&Row)) -> 
         Format::Csv | Format::Tsv => manifest.columns().to_vec(),
         Format::Jsonl => keys.names.into_iter().map(|(name, _)| name).collect(),
     };
-    let repeats = report_repeats(path, found, &mut report)?;
+    let repeats = report_repeats(path, found, &ground, &mut report)?;
     report.sort();
     Ok(Survey {
         format,
+        ground,
         rows,
         invalid: rows - valid_by_kind.total(),
         valid_by_kind,
@@ -209,7 +213,12 @@ impl Keys {
     }
 }
 
-fn report_repeats(path: &Path, found: Found, report: &mut ProblemReport) -> Result<Repeats, ManifestError> {
+fn report_repeats(
+    path: &Path,
+    found: Found,
+    ground: &Ground,
+    report: &mut ProblemReport,
+) -> Result<Repeats, ManifestError> {
     let mut repeats = found.repeats;
     let (same_ids, same_contents) = (found.same_id.count, found.same_content.count);
     let (with_same_id, with_same_content) = (found.same_id.into_places(), found.same_content.into_places());
@@ -223,13 +232,13 @@ fn report_repeats(path: &Path, found: Found, report: &mut ProblemReport) -> Resu
     let id = Field::Id.as_str();
     report.add_unplaced(Rule::RepeatedId, Some(id.into()), same_ids - with_same_id.len() as u64);
     for (place, text) in with_same_id.iter().zip(&places.ids) {
-        let text = format!("{text}, on line {}", places.line_of(place.first_row));
+        let text = format!("{text}, {}", ground.within(places.line_of(place.first_row)));
         let problem = Problem::of_column(Rule::RepeatedId, id, text);
         report.add(Some(place.row), places.line_of(place.row), &problem);
     }
     report.add_unplaced(Rule::RepeatedRow, None, same_contents - with_same_content.len() as u64);
     for place in with_same_content {
-        let text = format!("on line {}", places.line_of(place.first_row));
+        let text = ground.within(places.line_of(place.first_row));
         let problem = Problem::of_row(Rule::RepeatedRow, text);
         report.add(Some(place.row), places.line_of(place.row), &problem);
     }

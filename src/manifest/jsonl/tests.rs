@@ -3,7 +3,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::depth_of;
-use crate::manifest::{Images, MOST_ROW_BYTES, Manifest, ManifestError, Problem, Row};
+use crate::manifest::{Images, MOST_ROW_BYTES, Manifest, ManifestError, Position, Problem, Row};
 use crate::row::{ClipLength, MODEL, Resolution, Submission};
 
 #[derive(Debug)]
@@ -188,7 +188,16 @@ fn bytes_that_are_no_text_are_placed() {
 #[test]
 fn a_line_without_end_is_refused() {
     let error = read(&[b"{}\n", "x".repeat(MOST_ROW_BYTES + 1).as_bytes()].concat()).unwrap_err();
-    assert!(matches!(error, ManifestError::RowTooLong { line: 2, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            ManifestError::RowTooLong {
+                at: Position::Line(2),
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[test]

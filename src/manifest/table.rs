@@ -1,0 +1,226 @@
+//! Tables: a header, and under it a record for each row, wherever the records come from.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use csv::ByteRecord;
+
+use crate::escape;
+use crate::manifest::csv::TextRecords;
+use crate::manifest::fingerprint::Fingerprint;
+use crate::manifest::headers::{Header, HeaderFault, SURPLUS_COLUMN, shown};
+use crate::manifest::place::{Ground, Position};
+use crate::manifest::problem::grouped;
+use crate::manifest::row::{Kept, Row};
+use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, Rule};
+
+/// How many rows the header is looked for in: titles, a date and a remark may stand above it.
+const HEADER_ROWS: u32 = 20;
+
+/// The rows of a table, after its header.
+#[derive(Debug)]
+pub(super) struct TableRows {
+    records: TextRecords,
+    ground: Ground,
+    header: Header,
+    header_line: u32,
+    /// The header's cells, to recognise it when it comes again.
+    header_record: ByteRecord,
+    kept: Arc<Kept>,
+}
+
+impl TableRows {
+    pub(super) fn open(path: &Path, file: File, delimiter: u8) -> Result<TableRows, ManifestError> {
+        let mut records = TextRecords::new(path, file, delimiter);
+        let ground = Ground::default();
+        let (header, header_record) = find_header(path, &ground, &mut records)?;
+        let kept = Arc::new(Kept {
+            columns: header.kept.clone(),
+            outcome: header.outcome,
+            defused: header.outcome.is_some(),
+        });
+        Ok(TableRows {
+            header_line: records.line(),
+            records,
+            ground,
+            header,
+            header_record,
+            kept,
+        })
+    }
+
+    /// The names of the user's own columns.
+    pub(super) fn columns(&self) -> Vec<String> {
+        self.kept
+            .columns
+            .iter()
+            .map(|at| self.header.names[*at].clone())
+            .collect()
+    }
+
+    /// What the places of the table are.
+    pub(super) fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// What is odd about the header, and its line.
+    pub(super) fn header_problems(&self) -> (u32, Vec<Problem>) {
+        let problem = |(column, name, field): (usize, &str, Field)| Problem {
+            at: u32::try_from(column).ok(),
+            ..Problem::of_column(Rule::UnusedColumn, shown(name), format!("did you mean `{field}`?"))
+        };
+        (self.header_line, self.header.near_misses().map(problem).collect())
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        self.records.fingerprint()
+    }
+
+    /// Reads the next row's cells into `row`; `false` at the end of the file.
+    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, ManifestError> {
+        if !self.records.next(&mut row.written.record)? {
+            return Ok(false);
+        }
+        row.line = self.records.line();
+        let is_same = |kept: &Arc<Kept>| Arc::ptr_eq(kept, &self.kept);
+        if !row.written.kept.as_ref().is_some_and(is_same) {
+            row.written.kept = Some(Arc::clone(&self.kept));
+        }
+        let record = &row.written.record;
+        if let Some(problem) = self.unreadable(record) {
+            row.problems.push(problem);
+            row.is_illegible = true;
+            return Ok(true);
+        }
+        // All cells at once, in one piece: cutting them out of valid text is cheaper than validating each.
+        let text = std::str::from_utf8(record.as_slice()).unwrap_or_default();
+        for (field, column) in Field::ALL.into_iter().zip(self.header.columns) {
+            let Some(cell) = column.and_then(|column| text.get(record.range(column)?)) else {
+                continue;
+            };
+            let cell = if self.kept.defused {
+                escape::from_spreadsheet(cell)
+            } else {
+                cell
+            };
+            row.cells.set(field, cell);
+        }
+        Ok(true)
+    }
+
+    /// The column of the table in which `problem` is.
+    pub(super) fn column_of(&self, problem: &Problem) -> Option<u32> {
+        let name = problem.column.as_deref()?;
+        let field = Field::ALL.into_iter().find(|field| field.as_str() == name)?;
+        u32::try_from(self.header.columns[field as usize]?).ok()
+    }
+
+    /// Why the record's cells are not to be trusted.
+    fn unreadable(&self, record: &ByteRecord) -> Option<Problem> {
+        if let Some(problem) = self.records.unreadable(record) {
+            return Some(problem);
+        }
+        if self.repeats_header(record) {
+            return Some(Problem::of_row(Rule::RepeatedHeader, ""));
+        }
+        let columns = self.header.names.len();
+        // Also if what is too much is empty: a comma that lacks its quotes shifts all cells after it.
+        if record.len() != columns {
+            return Some(Problem::of_row(Rule::FieldCount, self.counted(record.len())));
+        }
+        if let Some(at) = self.header.surplus
+            && !record[at].trim_ascii().is_empty()
+        {
+            let found = "the row had more cells than the header when the results were written";
+            return Some(Problem {
+                at: u32::try_from(at).ok(),
+                ..Problem::of_column(Rule::FieldCount, SURPLUS_COLUMN, found)
+            });
+        }
+        if record.as_slice().len() > MOST_CELL_BYTES {
+            let at = record.iter().position(|cell| cell.len() > MOST_CELL_BYTES)?;
+            let found = format!("{} bytes", grouped(record[at].len()));
+            return Some(Problem {
+                at: u32::try_from(at).ok(),
+                ..Problem::of_column(Rule::CellTooLong, shown(&self.header.names[at]), found)
+            });
+        }
+        None
+    }
+
+    fn counted(&self, cells: usize) -> String {
+        let plural = if cells == 1 { "" } else { "s" };
+        let columns = self.header.names.len();
+        let mut text = format!("{} cell{plural} instead of {}", grouped(cells), grouped(columns));
+        if let Some((first, last)) = self.records.spread() {
+            text.push_str(&format!(", on lines {first} to {last}"));
+        }
+        text
+    }
+
+    fn repeats_header(&self, record: &ByteRecord) -> bool {
+        let strip = |cell| <[u8]>::strip_prefix(cell, "\u{feff}".as_bytes()).unwrap_or(cell);
+        let first = record.get(0).map(strip).unwrap_or_default();
+        first == &self.header_record[0]
+            && record.len() == self.header_record.len()
+            && record.iter().skip(1).eq(self.header_record.iter().skip(1))
+    }
+}
+
+/// Reads up to the header: the first of the first rows that names all that a row cannot do without.
+fn find_header(path: &Path, ground: &Ground, records: &mut TextRecords) -> Result<(Header, ByteRecord), ManifestError> {
+    let mut record = ByteRecord::new();
+    // The row that comes nearest: it is the one to speak of if there is no header.
+    let mut nearest: Option<(usize, ManifestError)> = None;
+    for _ in 0..HEADER_ROWS {
+        if !records.next(&mut record)? {
+            break;
+        }
+        let path = PathBuf::from(path);
+        let at = ground.position(records.line(), None);
+        if let Some(problem) = records.unreadable(&record) {
+            let problem = problem.to_string();
+            return Err(ManifestError::HeaderUnreadable { path, at, problem });
+        }
+        if record.len() > MOST_COLUMNS {
+            let columns = record.len();
+            return Err(ManifestError::TooManyColumns { path, at, columns });
+        }
+        let names = record.iter().map(|name| String::from_utf8_lossy(name).into_owned());
+        match Header::of(names.collect()) {
+            Ok(header) => return Ok((header, record)),
+            Err(fault @ HeaderFault::Twice(..)) => return Err(fault.at(path, at)),
+            Err(fault) => {
+                let known = Header::known_names(record.iter());
+                if nearest.as_ref().is_none_or(|(most, _)| known > *most) {
+                    nearest = Some((known, fault.at(path, at)));
+                }
+            }
+        }
+    }
+    Err(nearest.map_or_else(|| ManifestError::Empty { path: path.into() }, |(_, error)| error))
+}
+
+impl HeaderFault {
+    fn at(self, path: PathBuf, at: Position) -> ManifestError {
+        match self {
+            HeaderFault::Missing(missing, help) => ManifestError::MissingColumns {
+                path,
+                at,
+                missing,
+                help,
+            },
+            HeaderFault::Twice(field, first, second) => ManifestError::TwoColumns {
+                path,
+                at,
+                field,
+                first,
+                second,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
