@@ -18,7 +18,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use csv::{ByteRecord, ReaderBuilder};
-use hailuo_batch::manifest::{Images, survey};
+use hailuo_batch::manifest::{Images, Reading, survey};
 
 const ROWS: u32 = 1_000_000;
 const TURNS: usize = 11;
@@ -100,7 +100,7 @@ fn measure(mode: &str, path: &Path) -> Outcome<()> {
     let begin = Instant::now();
     let rows = match mode {
         "bare" => read_bare(path)?,
-        _ => survey(path, &mut Images::beside(path, false), |_| {})?.rows,
+        _ => survey(path, &Reading::default(), &mut Images::beside(path, false), |_| {})?.rows,
     };
     let seconds = begin.elapsed().as_secs_f64();
     assert_eq!(rows, ROWS);

@@ -22,7 +22,7 @@ const LEAVES: &[&str] = &[
 
 /// What each module may import beside itself and the leaves. `cli` joins them all, and nothing imports `cli`.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("job", &[]),
+    ("job", &["manifest"]),
     ("manifest", &[]),
     ("kie", &[]),
     ("ledger", &[]),

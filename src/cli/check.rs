@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::job::{Files, Job, Place, Planning, Reporting};
+use crate::job::{Files, Intake, Job, Place, Planning, Reporting};
 use crate::ledger::Reader;
 use crate::manifest::{LocalImages, Survey};
 use crate::price::{USD_PER_CREDIT, usd};
@@ -29,6 +29,8 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     planning: Planning,
     #[command(flatten)]
+    intake: Intake,
+    #[command(flatten)]
     place: Place,
     #[command(flatten)]
     reporting: Reporting,
@@ -36,7 +38,7 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
-    let job = Job::load((args.files, args.planning, args.place, args.reporting).into())?;
+    let job = Job::load((args.files, args.planning, args.intake, args.place, args.reporting).into())?;
     let console = Console::new(&job)?;
     let survey = intake::survey(&job, &mut intake::images_of(&job))?;
     let summary = summary_of(&job, &survey, selection);

@@ -15,7 +15,7 @@ const FINGERPRINT_NOTE: &str = "fingerprint";
 
 /// Reads the manifest for the first time: every problem of it, before anything is sent.
 pub(super) fn survey(job: &Job, images: &mut Images) -> Result<Survey, Failure> {
-    Ok(manifest::survey(&job.manifest, images, |_| {})?)
+    Ok(manifest::survey(&job.manifest, &job.reading, images, |_| {})?)
 }
 
 /// What both readings of the manifest know of its local images, with what earlier runs have left in the ledger.
@@ -46,7 +46,7 @@ pub(super) fn import(
         return Ok(ImportStats::default());
     }
     let mut import = store.import(requeue)?;
-    let mut manifest = Manifest::open(&job.manifest, images)?;
+    let mut manifest = Manifest::open(&job.manifest, &job.reading, images)?;
     let mut row = Row::default();
     let mut cells = String::new();
     while manifest.read(&mut row)? {

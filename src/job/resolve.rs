@@ -17,6 +17,7 @@ use crate::job::settings::{
 };
 use crate::job::until::{Moment, Until};
 use crate::job::{duration, file, paths};
+use crate::manifest::Reading;
 use crate::price::PriceTable;
 use crate::rate::{Rate, SPACING};
 
@@ -29,6 +30,8 @@ pub struct Job {
     pub results: PathBuf,
     /// The SQLite file of the durable record.
     pub ledger: PathBuf,
+    /// How the manifest is read.
+    pub reading: Reading,
 
     /// Where the API is; ends in `/`, so that [`Url::join`] keeps its path. Without meaning for a sandbox.
     pub base_url: Url,
@@ -228,6 +231,7 @@ impl Job {
         let Settings {
             files,
             planning,
+            intake,
             place,
             sending,
             access,
@@ -296,6 +300,10 @@ impl Job {
         Ok(Job {
             results,
             ledger,
+            reading: Reading {
+                sheet: intake.sheet,
+                hidden_rows: intake.hidden_rows.unwrap_or(false),
+            },
             base_url,
             sandbox,
             callback_url,
@@ -719,6 +727,10 @@ mod tests {
             manifest: "shots/clips.csv",
             results: "shots/clips.results.csv",
             ledger: "shots/clips.csv.ledger",
+            reading: Reading {
+                sheet: None,
+                hidden_rows: false,
+            },
             base_url: Url {
                 scheme: "https",
                 cannot_be_a_base: false,

@@ -40,6 +40,9 @@ pub struct Settings {
     /// What a run would do.
     #[command(flatten)]
     pub planning: Planning,
+    /// How the manifest is read.
+    #[command(flatten)]
+    pub intake: Intake,
     /// Which API.
     #[command(flatten)]
     pub place: Place,
@@ -96,6 +99,27 @@ pub struct Files {
     /// Default: MANIFEST.ledger. Example: --ledger /var/lib/hailuo-batch/clips.ledger
     #[arg(long, value_name = "PATH", env = "HAILUO_BATCH_LEDGER", hide_env = true, help_heading = FILES)]
     pub ledger: Option<PathBuf>,
+}
+
+/// How the manifest is read, for the commands that read it.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Intake {
+    /// Read the sheet of this name or number.
+    ///
+    /// Of a workbook; numbers count from 1. Default: the first visible sheet whose header names a prompt and an image.
+    /// Example: --sheet Shots
+    #[arg(long, value_name = "SHEET", env = "HAILUO_BATCH_SHEET", hide_env = true, help_heading = FILES)]
+    pub sheet: Option<String>,
+
+    /// Read rows that the workbook hides, too.
+    ///
+    /// Hidden by hand or by a filter. Default: no; they are left out and counted, so that nobody pays for what they do
+    /// not see. Example: --hidden-rows
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_HIDDEN_ROWS", hide_env = true, help_heading = FILES
+    )]
+    pub hidden_rows: Option<bool>,
 }
 
 /// What decides which rows a run sends, how fast and for how much: `check` computes with it, `run` does it.
@@ -629,6 +653,7 @@ impl Settings {
         Settings {
             files: self.files.merge(lower.files),
             planning: self.planning.merge(lower.planning),
+            intake: self.intake.merge(lower.intake),
             place: self.place.merge(lower.place),
             sending: self.sending.merge(lower.sending),
             access: self.access.merge(lower.access),
@@ -642,6 +667,12 @@ impl Settings {
 impl Files {
     fn merge(self, lower: Files) -> Files {
         each_or!(Files { self, lower; origins, manifest, job, results, ledger })
+    }
+}
+
+impl Intake {
+    fn merge(self, lower: Intake) -> Intake {
+        each_or!(Intake { self, lower; sheet, hidden_rows })
     }
 }
 
@@ -709,11 +740,12 @@ impl From<(Files, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Planning, Place, Reporting)> for Settings {
-    fn from((files, planning, place, reporting): (Files, Planning, Place, Reporting)) -> Settings {
+impl From<(Files, Planning, Intake, Place, Reporting)> for Settings {
+    fn from((files, planning, intake, place, reporting): (Files, Planning, Intake, Place, Reporting)) -> Settings {
         Settings {
             files,
             planning,
+            intake,
             place,
             reporting,
             ..Settings::default()
@@ -859,6 +891,8 @@ mod tests {
               --results <FILE>            Write the results to FILE
               --ledger <PATH>             Keep the durable record of the batch in PATH
               --allow-outside[=<yes|no>]  Let `image_url` name files outside of the manifest's folder
+              --sheet <SHEET>             Read the sheet of this name or number
+              --hidden-rows[=<yes|no>]    Read rows that the workbook hides, too
 
         Pace and limits:
               --rate <N/DURATION>  Send at most N requests in any window of DURATION

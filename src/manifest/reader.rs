@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::jsonl::JsonlRows;
 use crate::manifest::table::TableRows;
-use crate::manifest::{Fingerprint, Format, Ground, Images, MOST_ROWS, ManifestError, Problem, Row, source};
+use crate::manifest::{Fingerprint, Format, Ground, Images, MOST_ROWS, ManifestError, Problem, Reading, Row, source};
 
 /// An open manifest.
 #[derive(Debug)]
@@ -24,10 +24,11 @@ enum Rows {
 }
 
 impl<'i> Manifest<'i> {
-    /// Opens the file and reads its header, if the format has one. Each reading of a manifest is given the same `images`.
-    pub fn open(path: &Path, images: &'i mut Images) -> Result<Manifest<'i>, ManifestError> {
+    /// Opens the file and reads its header, if the format has one. Each pass over a manifest is given the same `reading`
+    /// and `images`.
+    pub fn open(path: &Path, reading: &Reading, images: &'i mut Images) -> Result<Manifest<'i>, ManifestError> {
         images.begin();
-        let manifest = Manifest::open_without_images(path)?;
+        let manifest = Manifest::open_without_images(path, reading)?;
         Ok(Manifest {
             images: Some(images),
             ..manifest
@@ -35,7 +36,7 @@ impl<'i> Manifest<'i> {
     }
 
     /// The same for a reading that only asks what stands where: rows with local images are invalid in it.
-    pub(super) fn open_without_images(path: &Path) -> Result<Manifest<'static>, ManifestError> {
+    pub(super) fn open_without_images(path: &Path, _reading: &Reading) -> Result<Manifest<'static>, ManifestError> {
         let format = Format::of_path(path)?;
         let file = source::open(path)?;
         let rows = match format {

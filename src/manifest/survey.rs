@@ -10,8 +10,8 @@ use crate::manifest::headers::shown;
 use crate::manifest::images::LocalImage;
 use crate::manifest::repeats::{Found, RepeatFinder, Repetition};
 use crate::manifest::{
-    Field, Fingerprint, Format, Ground, Images, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Repeats,
-    Row, Rule,
+    Field, Fingerprint, Format, Ground, Images, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Reading,
+    Repeats, Row, Rule,
 };
 use crate::row::{ClipLength, Resolution};
 
@@ -94,8 +94,13 @@ impl KindCounts {
 }
 
 /// Reads the manifest and its `images` once, showing every row to `visit`.
-pub fn survey(path: &Path, images: &mut Images, mut visit: impl FnMut(&Row)) -> Result<Survey, ManifestError> {
-    let mut manifest = Manifest::open(path, images)?;
+pub fn survey(
+    path: &Path,
+    reading: &Reading,
+    images: &mut Images,
+    mut visit: impl FnMut(&Row),
+) -> Result<Survey, ManifestError> {
+    let mut manifest = Manifest::open(path, reading, images)?;
     let ground = manifest.ground();
     let mut report = ProblemReport::on(ground.clone());
     let (header_line, problems) = manifest.header_problems();
@@ -134,7 +139,7 @@ pub fn survey(path: &Path, images: &mut Images, mut visit: impl FnMut(&Row)) -> 
         Format::Csv | Format::Tsv => manifest.columns().to_vec(),
         Format::Jsonl => keys.names.into_iter().map(|(name, _)| name).collect(),
     };
-    let repeats = report_repeats(path, found, &ground, &mut report)?;
+    let repeats = report_repeats((path, reading), found, &ground, &mut report)?;
     report.sort();
     Ok(Survey {
         format,
@@ -214,7 +219,7 @@ impl Keys {
 }
 
 fn report_repeats(
-    path: &Path,
+    file: (&Path, &Reading),
     found: Found,
     ground: &Ground,
     report: &mut ProblemReport,
@@ -226,7 +231,7 @@ fn report_repeats(
     for place in with_same_id.iter().chain(&with_same_content) {
         wanted.extend([place.row, place.first_row]);
     }
-    let places = Places::look_up(path, wanted, &with_same_id)?;
+    let places = Places::look_up(file, wanted, &with_same_id)?;
     repeats.place(|row| places.line_of(row));
 
     let id = Field::Id.as_str();
@@ -255,14 +260,18 @@ struct Places {
 }
 
 impl Places {
-    fn look_up(path: &Path, mut rows: Vec<u32>, with_same_id: &[Repetition]) -> Result<Places, ManifestError> {
+    fn look_up(
+        (path, reading): (&Path, &Reading),
+        mut rows: Vec<u32>,
+        with_same_id: &[Repetition],
+    ) -> Result<Places, ManifestError> {
         rows.sort_unstable();
         rows.dedup();
         let (mut lines, mut ids) = (Vec::with_capacity(rows.len()), Vec::new());
         if rows.is_empty() {
             return Ok(Places { rows, lines, ids });
         }
-        let mut manifest = Manifest::open_without_images(path)?;
+        let mut manifest = Manifest::open_without_images(path, reading)?;
         let mut row = Row::default();
         while lines.len() < rows.len() && manifest.read(&mut row)? {
             if row.number() != rows[lines.len()] {

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::image::{Dimensions, ImageKind};
-use crate::manifest::{Manifest, ManifestError, Repeat, Row, Survey, survey};
+use crate::manifest::{Manifest, ManifestError, Reading, Repeat, Row, Survey, survey};
 
 /// A folder with a manifest and images.
 struct Place {
@@ -56,7 +56,7 @@ impl Place {
 
     fn judged(&self, cell: &str, images: &mut Images) -> Result<ImageHash, String> {
         self.rows(&[cell]);
-        let mut manifest = Manifest::open(&self.manifest(), images).unwrap();
+        let mut manifest = Manifest::open(&self.manifest(), &Reading::default(), images).unwrap();
         let mut row = Row::default();
         assert!(manifest.read(&mut row).unwrap());
         let mut cells = String::new();
@@ -92,12 +92,12 @@ fn sha256(bytes: &[u8]) -> ImageHash {
 }
 
 fn survey_of(place: &Place, images: &mut Images) -> Survey {
-    survey(&place.manifest(), images, |_| {}).unwrap()
+    survey(&place.manifest(), &Reading::default(), images, |_| {}).unwrap()
 }
 
 /// Reads the manifest to its end, as an import does.
 fn read_again(place: &Place, images: &mut Images, first: &Survey) -> Result<(), ManifestError> {
-    let mut manifest = Manifest::open(&place.manifest(), images)?;
+    let mut manifest = Manifest::open(&place.manifest(), &Reading::default(), images)?;
     let mut row = Row::default();
     while manifest.read(&mut row)? {}
     manifest.expect_same(first.fingerprint)
@@ -150,7 +150,7 @@ fn the_working_directory_and_a_link_to_the_manifest_do_not_matter() {
     let link = place.path("elsewhere/link.csv");
     symlink(place.manifest(), &link).unwrap();
     let mut images = Images::beside(&link, false);
-    let survey = survey(&link, &mut images, |_| {}).unwrap();
+    let survey = survey(&link, &Reading::default(), &mut images, |_| {}).unwrap();
     assert_eq!((survey.invalid, survey.local_images.uploads), (0, 1));
     assert!(images.files().read("a.png", sha256(&bytes)).is_ok());
 }
@@ -165,7 +165,13 @@ fn the_apis_own_form_may_name_a_file_too() {
             {"prompt":"a boat","image_url":"b.png"}
             {"prompt":"a boat","image_url":"a.png\u0000.png"}"#,
     );
-    let survey = survey(&manifest, &mut Images::beside(&manifest, false), |_| {}).unwrap();
+    let survey = survey(
+        &manifest,
+        &Reading::default(),
+        &mut Images::beside(&manifest, false),
+        |_| {},
+    )
+    .unwrap();
     assert_eq!((survey.rows, survey.invalid, survey.local_images.rows), (3, 2, 1));
 }
 

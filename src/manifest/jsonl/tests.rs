@@ -3,7 +3,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::depth_of;
-use crate::manifest::{Images, MOST_ROW_BYTES, Manifest, ManifestError, Position, Problem, Row};
+use crate::manifest::{Images, MOST_ROW_BYTES, Manifest, ManifestError, Position, Problem, Reading, Row};
 use crate::row::{ClipLength, MODEL, Resolution, Submission};
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Told>, ManifestError> {
     let path = folder.path().join("clips.jsonl");
     fs::write(&path, bytes).unwrap();
     let mut images = Images::beside(&path, false);
-    let mut manifest = Manifest::open(&path, &mut images)?;
+    let mut manifest = Manifest::open(&path, &Reading::default(), &mut images)?;
     let (mut row, mut told) = (Row::default(), Vec::new());
     while manifest.read(&mut row)? {
         let mut kept = String::new();

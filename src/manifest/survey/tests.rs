@@ -21,7 +21,7 @@ fn of(name: &str, text: &str) -> Result<Survey, ManifestError> {
 }
 
 fn survey_of(path: &Path) -> Result<Survey, ManifestError> {
-    survey(path, &mut Images::beside(path, false), |_| {})
+    survey(path, &Reading::default(), &mut Images::beside(path, false), |_| {})
 }
 
 fn told(survey: &Survey) -> String {
@@ -126,7 +126,7 @@ fn a_second_reading_knows_whether_it_met_the_same() {
         let again = |text: String| {
             fs::write(&file.path, text).unwrap();
             let mut images = Images::beside(&file.path, false);
-            let mut manifest = Manifest::open(&file.path, &mut images).unwrap();
+            let mut manifest = Manifest::open(&file.path, &Reading::default(), &mut images).unwrap();
             let mut row = Row::default();
             while manifest.read(&mut row).unwrap() {}
             manifest.expect_same(first)

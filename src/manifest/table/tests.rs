@@ -3,7 +3,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::manifest::{Images, MOST_CELL_BYTES, MOST_ROW_BYTES, Manifest, ManifestError, Problem, Row, Rule};
+use crate::manifest::{Images, MOST_CELL_BYTES, MOST_ROW_BYTES, Manifest, ManifestError, Problem, Reading, Row, Rule};
 
 /// What a reader tells of each row: its line, its cells as JSON, its problems.
 type Told = Vec<(u32, String, Vec<Problem>)>;
@@ -17,7 +17,7 @@ fn read_as(name: &str, bytes: &[u8]) -> Result<Told, ManifestError> {
 
 fn read_path(path: &Path) -> Result<Told, ManifestError> {
     let mut images = Images::beside(path, false);
-    let mut manifest = Manifest::open(path, &mut images)?;
+    let mut manifest = Manifest::open(path, &Reading::default(), &mut images)?;
     let (mut row, mut cells, mut told) = (Row::default(), String::new(), Vec::new());
     while manifest.read(&mut row)? {
         assert_eq!(row.number() as usize, told.len() + 1);
