@@ -9,12 +9,14 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use memchr::{memchr, memchr3};
 
 use crate::escape;
+use crate::manifest::columns::{ColumnMap, shown};
 use crate::manifest::fingerprint::Fingerprint;
-use crate::manifest::headers::{Header, HeaderFault, shown};
+use crate::manifest::headers::{Header, HeaderFault};
 use crate::manifest::lines::LineCounter;
 use crate::manifest::problem::grouped;
 use crate::manifest::row::{Kept, Row};
 use crate::manifest::source::Tap;
+use crate::manifest::spelling::Suggestion;
 use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, Rule};
 
 /// Bytes read at a time.
@@ -63,7 +65,7 @@ impl CsvRows {
             });
         }
         let names = record.iter().map(|name| String::from_utf8_lossy(name).into_owned());
-        let header = Header::of(names.collect()).map_err(|fault| fault.at(path, line))?;
+        let header = Header::of(names.collect(), &ColumnMap::default()).map_err(|fault| fault.at(path, line))?;
         let kept = Arc::new(Kept {
             columns: header.kept.clone(),
             outcome: header.outcome,
@@ -88,8 +90,8 @@ impl CsvRows {
 
     /// What is odd about the header, and its line.
     pub(super) fn header_problems(&self) -> (u32, Vec<Problem>) {
-        let problem = |(name, field): (&str, Field)| {
-            Problem::of_column(Rule::UnusedColumn, shown(name), format!("did you mean `{field}`?"))
+        let problem = |(name, near): (&str, Suggestion)| {
+            Problem::of_column(Rule::UnusedColumn, shown(name), format!("did you mean {near}?"))
         };
         (self.header_line, self.header.near_misses().map(problem).collect())
     }
@@ -203,6 +205,19 @@ impl HeaderFault {
                 line,
                 missing,
                 help,
+            },
+            HeaderFault::Unmapped(mapping, help) => ManifestError::NoMappedColumn {
+                path,
+                line,
+                mapping,
+                help,
+            },
+            HeaderFault::Shared(column, first, second) => ManifestError::SharedColumn {
+                path,
+                line,
+                column,
+                first,
+                second,
             },
             HeaderFault::Twice(field, first, second) => ManifestError::TwoColumns {
                 path,

@@ -11,14 +11,17 @@
 //!
 //! Imports leaf types only. A new format is a file beside `csv.rs` that fills a [`Row`].
 
+mod columns;
 mod csv;
 mod error;
+mod field;
 mod fingerprint;
 mod format;
 mod headers;
 mod images;
 mod jsonl;
 mod lines;
+mod names;
 mod problem;
 mod quick_hash;
 mod reader;
@@ -26,14 +29,16 @@ mod repeats;
 mod report;
 mod row;
 mod source;
+mod spelling;
 mod survey;
 mod validate;
 mod web_url;
 
+pub use columns::{ColumnMap, Mapping, MappingError};
 pub use error::ManifestError;
+pub use field::Field;
 pub use fingerprint::Fingerprint;
 pub use format::Format;
-pub use headers::Field;
 pub use images::{ImageFiles, Images, StaleImage};
 pub use problem::{Problem, Rule, Severity};
 pub use reader::Manifest;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::csv::CsvRows;
 use crate::manifest::jsonl::JsonlRows;
-use crate::manifest::{Fingerprint, Format, Images, MOST_ROWS, ManifestError, Problem, Row, source};
+use crate::manifest::{ColumnMap, Fingerprint, Format, Images, MOST_ROWS, ManifestError, Problem, Row, source};
 
 /// An open manifest.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl<'i> Manifest<'i> {
         let rows = match format {
             Format::Csv => Rows::Table(Box::new(CsvRows::open(path, file, b',')?)),
             Format::Tsv => Rows::Table(Box::new(CsvRows::open(path, file, b'\t')?)),
-            Format::Jsonl => Rows::Lines(JsonlRows::new(path, file)),
+            Format::Jsonl => Rows::Lines(JsonlRows::new(path, file, &ColumnMap::default())),
         };
         let columns = match &rows {
             Rows::Table(table) => table.columns(),
