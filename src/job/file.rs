@@ -18,6 +18,7 @@ use crate::job::error::{FileProblem, JobError};
 use crate::job::key::{KEY_VARIABLE, WEBHOOK_KEY_VARIABLE};
 use crate::job::origin::Origins;
 use crate::job::settings::{CodeFilter, RetryRejected, Settings, web_address};
+use crate::manifest::Mapping;
 
 /// One key of a job file: its name, a value to write, and how it gets into the settings.
 struct Key {
@@ -35,6 +36,7 @@ const KEYS: &[Key] = &[
     Key { name: "ledger", example: "\"clips.csv.ledger\"", take: |s, v| v.path().map(|x| s.files.ledger = Some(x)) },
     Key { name: "sheet", example: "\"Shots\"", take: |s, v| v.parsed(|text| Ok::<_, String>(text.to_owned())).map(|x| s.intake.sheet = Some(x)) },
     Key { name: "hidden_rows", example: "true", take: |s, v| v.switch().map(|x| s.intake.hidden_rows = Some(x)) },
+    Key { name: "map", example: "{ prompt = \"描述\", image_url = \"图\" }", take: |s, v| v.mappings().map(|x| s.intake.map = Some(x)) },
     Key { name: "json", example: "true", take: |s, v| v.switch().map(|x| s.reporting.json = Some(x)) },
     Key { name: "progress", example: "\"plain\"", take: |s, v| v.word().map(|x| s.reporting.progress = Some(x)) },
     Key { name: "log_format", example: "\"json\"", take: |s, v| v.word().map(|x| s.reporting.log_format = Some(x)) },
@@ -273,6 +275,26 @@ impl Value<'_> {
                     .map_err(|error| self.wrong(&format!("cannot be read: {error}")))
             }
             _ => self.parsed(str::parse),
+        }
+    }
+
+    /// `FIELD=COLUMN` once or in a list, or a table of fields and their columns.
+    fn mappings(&self) -> Result<Vec<Mapping>, Wrong> {
+        let read = |text: &str| {
+            text.parse::<Mapping>()
+                .map_err(|error| self.wrong(&format!("cannot be read: {error}")))
+        };
+        let text_of = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::String(text) => Ok(text.to_string()),
+            _ => Err(self.expected("names of columns")),
+        };
+        match self.value.get_ref() {
+            DeValue::Array(entries) => entries.iter().map(|entry| read(&text_of(entry)?)).collect(),
+            DeValue::Table(columns) => columns
+                .iter()
+                .map(|(field, column)| read(&format!("{}={}", field.get_ref(), text_of(column)?)))
+                .collect(),
+            _ => Ok(vec![self.parsed(str::parse)?]),
         }
     }
 

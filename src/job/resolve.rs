@@ -17,9 +17,20 @@ use crate::job::settings::{
 };
 use crate::job::until::{Moment, Until};
 use crate::job::{duration, file, paths};
-use crate::manifest::Reading;
+use crate::manifest::{ColumnMap, Mapping, Reading};
 use crate::price::PriceTable;
 use crate::rate::{Rate, SPACING};
+
+/// Which columns hold which fields.
+fn columns(origins: &Origins, mappings: Option<Vec<Mapping>>) -> Result<ColumnMap, JobError> {
+    ColumnMap::new(mappings.unwrap_or_default()).map_err(|error| {
+        let what = format!("{}: {error}", origins.name("map"));
+        JobError::setting(
+            what,
+            "write it once for each field, like `--map prompt=Description --map image=Photo`",
+        )
+    })
+}
 
 /// The settings of a batch, complete.
 #[derive(Debug, Clone, PartialEq)]
@@ -301,6 +312,7 @@ impl Job {
             results,
             ledger,
             reading: Reading {
+                columns: columns(origins, intake.map)?,
                 sheet: intake.sheet,
                 hidden_rows: intake.hidden_rows.unwrap_or(false),
             },
@@ -728,6 +740,9 @@ mod tests {
             results: "shots/clips.results.csv",
             ledger: "shots/clips.csv.ledger",
             reading: Reading {
+                columns: ColumnMap {
+                    mappings: [],
+                },
                 sheet: None,
                 hidden_rows: false,
             },

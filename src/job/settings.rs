@@ -19,6 +19,7 @@ use url::Url;
 use crate::job::duration;
 use crate::job::origin::Origins;
 use crate::job::until::Until;
+use crate::manifest::Mapping;
 use crate::price::PriceOverride;
 use crate::rate::Rate;
 
@@ -120,6 +121,17 @@ pub struct Intake {
         value_parser = yes_or_no, env = "HAILUO_BATCH_HIDDEN_ROWS", hide_env = true, help_heading = FILES
     )]
     pub hidden_rows: Option<bool>,
+
+    /// Take FIELD from the column of this name.
+    ///
+    /// For columns that go by none of the names this program knows. FIELD is prompt, image_url, id, duration, resolution
+    /// or callback_url. May be given once for each field; in the environment a line each. Default: none.
+    /// Example: --map prompt=描述
+    #[arg(
+        long, value_name = "FIELD=COLUMN", value_delimiter = '\n',
+        env = "HAILUO_BATCH_MAP", hide_env = true, help_heading = FILES
+    )]
+    pub map: Option<Vec<Mapping>>,
 }
 
 /// What decides which rows a run sends, how fast and for how much: `check` computes with it, `run` does it.
@@ -672,7 +684,7 @@ impl Files {
 
 impl Intake {
     fn merge(self, lower: Intake) -> Intake {
-        each_or!(Intake { self, lower; sheet, hidden_rows })
+        each_or!(Intake { self, lower; sheet, hidden_rows, map })
     }
 }
 
@@ -893,6 +905,7 @@ mod tests {
               --allow-outside[=<yes|no>]  Let `image_url` name files outside of the manifest's folder
               --sheet <SHEET>             Read the sheet of this name or number
               --hidden-rows[=<yes|no>]    Read rows that the workbook hides, too
+              --map <FIELD=COLUMN>        Take FIELD from the column of this name
 
         Pace and limits:
               --rate <N/DURATION>  Send at most N requests in any window of DURATION

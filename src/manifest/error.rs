@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::escape;
-use crate::manifest::{Field, Format, MOST_COLUMNS, MOST_ROW_BYTES, MOST_ROWS, Position};
+use crate::manifest::{Field, Format, MOST_COLUMNS, MOST_ROW_BYTES, MOST_ROWS, Mapping, Position};
 
 /// The manifest cannot be read: nothing was sent, and nothing can be until somebody has looked at the file.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,42 @@ pub enum ManifestError {
         /// Name of the other.
         second: String,
     },
+    /// The header lacks the column that the user gave to a field.
+    #[error("{}:{at}: no column `{}` to be `{}`", shown(.path), .mapping.shown_column(), .mapping.field())]
+    NoMappedColumn {
+        /// The manifest.
+        path: PathBuf,
+        /// Where the header stands.
+        at: Position,
+        /// What the user said.
+        mapping: Box<Mapping>,
+        /// What to do about it.
+        help: String,
+    },
+    /// No row of a JSONL file has the key that the user gave to a field.
+    #[error("{}: no row has the key `{}` to be `{}`", shown(.path), .mapping.shown_column(), .mapping.field())]
+    NoMappedKey {
+        /// The manifest.
+        path: PathBuf,
+        /// What the user said.
+        mapping: Box<Mapping>,
+        /// What to do about it.
+        help: String,
+    },
+    /// The user gave one column to two fields, in two spellings.
+    #[error("{}:{at}: the column `{column}` cannot be both `{first}` and `{second}`", shown(.path))]
+    SharedColumn {
+        /// The manifest.
+        path: PathBuf,
+        /// Where the header stands.
+        at: Position,
+        /// The column's name.
+        column: String,
+        /// One of the fields.
+        first: Field,
+        /// The other.
+        second: Field,
+    },
     /// The header has more than [`MOST_COLUMNS`] columns.
     #[error("{}:{at}: the header has {columns} columns, more than {MOST_COLUMNS}", shown(.path))]
     TooManyColumns {
@@ -160,10 +196,20 @@ impl ManifestError {
             ManifestError::Empty { .. } | ManifestError::NoRows { .. } => {
                 "the first line names the columns, at least `prompt,image_url`; every line after it is a video"
             }
-            ManifestError::MissingColumns { help, .. } => return Some(help.clone()),
-            ManifestError::TwoColumns { .. } => "drop one of them, or give the one you do not mean another name",
+            ManifestError::MissingColumns { help, .. }
+            | ManifestError::NoMappedColumn { help, .. }
+            | ManifestError::NoMappedKey { help, .. } => return Some(help.clone()),
+            ManifestError::SharedColumn { .. } => "give each field a column of its own with `--map`",
+            ManifestError::TwoColumns { first, second, .. } if first == second => {
+                "drop one of them, or give the one you do not mean another name"
+            }
+            ManifestError::TwoColumns { field, second, .. } => {
+                return Some(format!(
+                    "drop one of them, or say which of them it is, like `--map '{field}={second}'`"
+                ));
+            }
             ManifestError::TooManyColumns { .. } => "check that the first line is the header and ends where it should",
-            ManifestError::HeaderUnreadable { .. } => "save the file as UTF-8",
+            ManifestError::HeaderUnreadable { .. } => "give its encoding with `--encoding`, or save the file as UTF-8",
             ManifestError::UnclosedQuote { .. } => "close it, or write a quote that belongs to the text twice: `\"\"`",
             ManifestError::RowTooLong { .. } => {
                 "a row is a prompt and a few addresses: look for a missing line break or an embedded image"

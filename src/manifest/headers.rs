@@ -1,108 +1,15 @@
-//! Which column means what: the one table of names, and what to say when a name is almost one of them.
+//! Which column of a table holds which field, and what to say when that cannot be told.
 
-use std::fmt;
-
-use serde::Serialize;
-use strsim::damerau_levenshtein;
-
-use crate::escape;
+use crate::manifest::Field;
+use crate::manifest::columns::{ColumnMap, Mapping, shown};
+use crate::manifest::spelling::Suggestion;
 use crate::row::RESULTS_COLUMNS;
 
-/// What a column can mean to this program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    /// What the row is known by, if the user wants to say so.
-    Id,
-    /// What happens in the video.
-    Prompt,
-    /// Where the first frame is.
-    ImageUrl,
-    /// Seconds of video.
-    Duration,
-    /// Lines of video.
-    Resolution,
-    /// Who is told when the task ends.
-    CallbackUrl,
-}
+/// Most names that a message lists.
+const MOST_LISTED: usize = 12;
 
-/// The names of the fields. The first of each is the one this program writes; [`normalised`] says how they are compared.
-///
-/// Only names that cannot well mean something else: a wrong guess costs money.
-#[rustfmt::skip]
-const NAMES: [(Field, &[&str]); 6] = [
-    (Field::Id, &["id", "rowid", "编号", "編號"]),
-    (Field::Prompt, &["prompt", "prompts", "prompttext", "videoprompt", "提示词", "提示詞", "提示语", "提示語"]),
-    (Field::ImageUrl, &[
-        "imageurl", "image", "imagelink", "imageuri", "img", "imgurl", "imgsrc", "picture", "pictureurl", "photourl",
-        "图片链接", "圖片連結", "圖片鏈接", "图片", "圖片", "图片地址", "圖片地址", "图片网址", "圖片網址", "图片url",
-        "圖片url", "图像链接", "圖像連結",
-    ]),
-    (Field::Duration, &[
-        "duration", "durationseconds", "durations", "seconds", "length", "cliplength", "videolength",
-        "时长", "時長", "视频时长", "影片時長", "秒数", "秒數",
-    ]),
-    (Field::Resolution, &["resolution", "videoresolution", "分辨率", "解析度", "清晰度"]),
-    (Field::CallbackUrl, &[
-        "callbackurl", "callback", "webhook", "webhookurl",
-        "回调地址", "回調地址", "回调链接", "回調鏈接", "回呼網址", "回调url", "回調url",
-    ]),
-];
-
-impl Field {
-    /// Every field, in the order of the [`Field`] enum: a field is an index into tables of this length.
-    pub const ALL: [Field; 6] = [
-        Field::Id,
-        Field::Prompt,
-        Field::ImageUrl,
-        Field::Duration,
-        Field::Resolution,
-        Field::CallbackUrl,
-    ];
-
-    /// What a row cannot do without.
-    pub const REQUIRED: [Field; 2] = [Field::Prompt, Field::ImageUrl];
-
-    /// The field's own name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Field::Id => "id",
-            Field::Prompt => "prompt",
-            Field::ImageUrl => "image_url",
-            Field::Duration => "duration",
-            Field::Resolution => "resolution",
-            Field::CallbackUrl => "callback_url",
-        }
-    }
-
-    /// The field that a column or key of this name means.
-    pub fn of_name(name: &str) -> Option<Field> {
-        let own = Field::ALL.into_iter().find(|field| field.as_str() == name);
-        own.or_else(|| {
-            let name = normalised(name);
-            let known = NAMES.iter().find(|(_, names)| names.contains(&name.as_str()));
-            known.map(|(field, _)| *field)
-        })
-    }
-
-    /// Whether `name` looks like a slip of the pen for this field.
-    pub(super) fn is_near(self, name: &str) -> bool {
-        let name = normalised(name);
-        let length = name.chars().count();
-        let slips = |known: &&str| {
-            // One slip for four letters: `imge` is near `image`, `img` is not near `id`.
-            let most = known.chars().count().min(length) / 4;
-            damerau_levenshtein(&name, known) <= most.min(3)
-        };
-        length <= 40 && NAMES[self as usize].1.iter().any(slips)
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
+/// How alike a column must be to the one the user named to be suggested instead (Jaro-Winkler, 1 is the same).
+const ALIKE: f64 = 0.8;
 
 /// Whether a column of this name is one of ours and not the user's.
 pub(super) fn is_results_column(name: &str) -> bool {
@@ -130,25 +37,32 @@ pub(super) struct Header {
 /// Why a header will not do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum HeaderFault {
-    /// Fields without a column, and what to do about it.
+    /// Fields without a column, and what to do about it. The line may be no header at all.
     Missing(Vec<Field>, String),
+    /// A column that the user gave to a field, and that is not there, and what to do about it. Here, too, the line may be
+    /// no header at all.
+    Unmapped(Mapping, String),
     /// A field with two columns.
     Twice(Field, String, String),
+    /// A column that the user gave to two fields, in two spellings.
+    Shared(String, Field, Field),
 }
 
 impl Header {
-    /// Reads the names of the columns.
-    pub(super) fn of(names: Vec<String>) -> Result<Header, HeaderFault> {
-        let mut columns = [None; 6];
-        let mut kept = Vec::new();
-        for (at, name) in names.iter().enumerate() {
-            if is_results_column(name) {
+    /// Reads the names of the columns; `map` is what the user says about them.
+    pub(super) fn of(names: Vec<String>, map: &ColumnMap) -> Result<Header, HeaderFault> {
+        let kept: Vec<usize> = (0..names.len()).filter(|at| !is_results_column(&names[*at])).collect();
+        let mut columns = mapped_columns(&names, &kept, map)?;
+        for at in &kept {
+            let Some(field) = map.field_by_name(&names[*at]) else {
+                continue;
+            };
+            if columns.contains(&Some(*at)) {
+                // It is named like one field, and the user gave it to another.
                 continue;
             }
-            kept.push(at);
-            let Some(field) = Field::of_name(name) else { continue };
-            if let Some(first) = columns[field as usize].replace(at) {
-                return Err(HeaderFault::Twice(field, shown(&names[first]), shown(name)));
+            if let Some(first) = columns[field as usize].replace(*at) {
+                return Err(HeaderFault::Twice(field, shown(&names[first]), shown(&names[*at])));
             }
         }
         let missing: Vec<Field> = Field::REQUIRED
@@ -156,7 +70,7 @@ impl Header {
             .filter(|field| columns[*field as usize].is_none())
             .collect();
         if !missing.is_empty() {
-            let help = help_for_missing(&missing, &names);
+            let help = help_for_missing(&missing, &names, &kept, map);
             return Err(HeaderFault::Missing(missing, help));
         }
         // The ones a manifest of the user's own has least reason to have together; others may have been deleted.
@@ -176,65 +90,115 @@ impl Header {
     }
 
     /// How many of these names are known: how much a row looks like a header.
-    pub(super) fn known_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> usize {
-        let is_known = |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| Field::of_name(name).is_some());
+    pub(super) fn known_names<'a>(names: impl Iterator<Item = &'a [u8]>, columns: &ColumnMap) -> usize {
+        let is_known = |name: &&[u8]| std::str::from_utf8(name).is_ok_and(|name| columns.field_of(name).is_some());
         names.filter(is_known).count()
     }
 
     /// Columns that look like a slip of the pen for a field that has no column.
-    pub(super) fn near_misses(&self) -> impl Iterator<Item = (usize, &str, Field)> {
-        let absent = |field: &Field| self.columns[*field as usize].is_none();
-        self.kept.iter().filter_map(move |at| {
-            let name = &self.names[*at];
-            let near = |field: &Field| absent(field) && Field::of_name(name).is_none() && field.is_near(name);
-            let field = Field::ALL.into_iter().find(near)?;
-            Some((*at, name.as_str(), field))
+    pub(super) fn near_misses(&self) -> impl Iterator<Item = (usize, &str, Suggestion)> {
+        let absent = |field: Field| self.columns[field as usize].is_none();
+        let unused = self.kept.iter().filter(|at| !self.columns.contains(&Some(**at)));
+        unused.filter_map(move |at| {
+            Some((
+                *at,
+                self.names[*at].as_str(),
+                Suggestion::near(&self.names[*at], absent)?,
+            ))
         })
     }
 }
 
-fn help_for_missing(missing: &[Field], names: &[String]) -> String {
-    let is_address =
-        |name: &String| name.trim_start().starts_with("http://") || name.trim_start().starts_with("https://");
-    if names.iter().any(is_address) {
-        return "the first line has to name the columns, like `prompt,image_url`".to_owned();
+/// The columns of the fields that the user gave one.
+fn mapped_columns(names: &[String], kept: &[usize], map: &ColumnMap) -> Result<[Option<usize>; 6], HeaderFault> {
+    let mut columns = [None; 6];
+    for mapping in map.mappings() {
+        let found = |is_meant: fn(&Mapping, &str) -> bool| -> Vec<usize> {
+            let meant = kept.iter().filter(|at| is_meant(mapping, &names[**at]));
+            meant.copied().take(2).collect()
+        };
+        let mut meant = found(Mapping::is_exactly);
+        if meant.is_empty() {
+            meant = found(Mapping::is_roughly);
+        }
+        let field = mapping.field();
+        let at = match meant[..] {
+            [at] => at,
+            [first, second, ..] => return Err(HeaderFault::Twice(field, shown(&names[first]), shown(&names[second]))),
+            [] => {
+                let help = help_for_no_header(names)
+                    .unwrap_or_else(|| help_for_unmapped(mapping, kept.iter().map(|at| names[*at].as_str())));
+                return Err(HeaderFault::Unmapped(mapping.clone(), help));
+            }
+        };
+        if let Some(other) = Field::ALL
+            .into_iter()
+            .find(|other| columns[*other as usize] == Some(at))
+        {
+            return Err(HeaderFault::Shared(shown(&names[at]), other, field));
+        }
+        columns[field as usize] = Some(at);
     }
+    Ok(columns)
+}
+
+fn help_for_missing(missing: &[Field], names: &[String], kept: &[usize], map: &ColumnMap) -> String {
     let near = |field: &Field| {
-        let name = names
+        let unused = kept
             .iter()
-            .find(|name| Field::of_name(name).is_none() && field.is_near(name))?;
-        Some(format!(
-            "did you mean `{field}` where the header says `{}`?",
-            shown(name)
-        ))
+            .map(|at| &names[*at])
+            .filter(|name| map.field_of(name).is_none());
+        let near = |name: &String| Some((Suggestion::near(name, |wanted| wanted == *field)?, shown(name)));
+        let (suggestion, name) = unused.into_iter().find_map(near)?;
+        Some(format!("did you mean {suggestion} where the header says `{name}`?"))
     };
     let near: Vec<String> = missing.iter().filter_map(near).collect();
     if !near.is_empty() {
         return near.join(" ");
     }
-    if let [only] = names
-        && let Some(other) = [';', '\t', '|', ','].into_iter().find(|mark| only.contains(*mark))
-    {
-        return format!(
-            "the columns seem to be separated by {other:?}: a `.csv` file takes commas, a `.tsv` file tabs"
-        );
+    if let Some(help) = help_for_no_header(names) {
+        return help;
     }
-    let found: Vec<String> = names.iter().take(12).map(|name| format!("`{}`", shown(name))).collect();
-    let more = if names.len() > 12 { ", …" } else { "" };
+    let field = missing.first().copied().unwrap_or(Field::Prompt);
+    let found = listed(names.iter().map(String::as_str));
+    format!("{found}; `--map {field}=COLUMN` says which of them is `{field}`")
+}
+
+/// What to do about a mapping to a column that is not among the `names` found.
+pub(super) fn help_for_unmapped<'n>(mapping: &Mapping, names: impl Iterator<Item = &'n str> + Clone) -> String {
+    let meant = mapping.column().to_lowercase();
+    let nearest = names
+        .clone()
+        .map(|name| (strsim::jaro_winkler(&name.trim().to_lowercase(), &meant), name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    let found = listed(names);
+    match nearest {
+        Some((_, name)) => format!("did you mean `{}`? {found}", shown(name)),
+        None => found,
+    }
+}
+
+/// What to do if the line is no header, or its cells were not told apart.
+fn help_for_no_header(names: &[String]) -> Option<String> {
+    let is_address =
+        |name: &String| name.trim_start().starts_with("http://") || name.trim_start().starts_with("https://");
+    if names.iter().any(is_address) {
+        return Some("the first line has to name the columns, like `prompt,image_url`".to_owned());
+    }
+    let [only] = names else { return None };
+    let other = [';', '\t', '|', ','].into_iter().find(|mark| only.contains(*mark))?;
+    Some(format!(
+        "the columns seem to be separated by {other:?}: a `.csv` file takes commas, a `.tsv` file tabs"
+    ))
+}
+
+/// The names that were found, as many as a message takes.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut names = names.map(|name| format!("`{}`", shown(name)));
+    let found: Vec<String> = names.by_ref().take(MOST_LISTED).collect();
+    let more = if names.next().is_some() { ", …" } else { "" };
     format!("the columns found are {}{more}", found.join(", "))
-}
-
-/// A column's name as messages show it.
-pub(super) fn shown(name: &str) -> String {
-    escape::excerpt(name.trim(), 40)
-}
-
-/// A name without case, spaces, `_`, `-` or a byte order mark in front.
-fn normalised(name: &str) -> String {
-    name.chars()
-        .filter(|character| !character.is_whitespace() && !matches!(character, '_' | '-' | '\u{feff}'))
-        .flat_map(char::to_lowercase)
-        .collect()
 }
 
 #[cfg(test)]
@@ -242,81 +206,49 @@ mod tests {
     use super::*;
 
     fn header(line: &str) -> Result<Header, HeaderFault> {
-        Header::of(line.split(',').map(str::to_owned).collect())
+        mapped(line, &[])
     }
 
-    #[test]
-    fn names_are_matched_without_case_spaces_and_marks() {
-        for (name, field) in [
-            ("prompt", Field::Prompt),
-            (" Prompt ", Field::Prompt),
-            ("提示词", Field::Prompt),
-            ("提示詞", Field::Prompt),
-            ("Image URL", Field::ImageUrl),
-            ("image-url", Field::ImageUrl),
-            ("IMAGE", Field::ImageUrl),
-            ("图片链接", Field::ImageUrl),
-            ("圖片連結", Field::ImageUrl),
-            ("图片 URL", Field::ImageUrl),
-            ("时长", Field::Duration),
-            ("時長", Field::Duration),
-            ("Duration_Seconds", Field::Duration),
-            ("分辨率", Field::Resolution),
-            ("解析度", Field::Resolution),
-            ("callBackUrl", Field::CallbackUrl),
-            ("回调地址", Field::CallbackUrl),
-            ("回調地址", Field::CallbackUrl),
-            ("编号", Field::Id),
-            ("編號", Field::Id),
-            ("ID", Field::Id),
-        ] {
-            assert_eq!(Field::of_name(name), Some(field), "{name}");
-        }
-        for name in ["", "description", "notes", "title", "name", "identity"] {
-            assert_eq!(Field::of_name(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_table_is_in_the_order_of_the_fields_and_says_nothing_twice() {
-        let mut all = Vec::new();
-        for (at, (field, names)) in NAMES.iter().enumerate() {
-            assert_eq!((*field as usize, Field::ALL[at]), (at, *field));
-            for name in *names {
-                assert_eq!(normalised(name), *name);
-                assert!(!all.contains(name), "{name}");
-                all.push(name);
-            }
-        }
-    }
-
-    #[test]
-    fn slips_of_the_pen_are_seen_and_other_words_are_not() {
-        assert!(Field::ImageUrl.is_near("imge_url"));
-        assert!(Field::Prompt.is_near("promt"));
-        assert!(Field::Duration.is_near("duraton"));
-        assert!(Field::Resolution.is_near("Resoluton"));
-        for name in ["notes", "title", "imp", "in", "no", "", "motion"] {
-            let near = Field::ALL.into_iter().find(|field| field.is_near(name));
-            assert_eq!(near, None, "{name}");
-        }
+    fn mapped(line: &str, mappings: &[&str]) -> Result<Header, HeaderFault> {
+        let mappings = mappings.iter().map(|mapping| mapping.parse().unwrap());
+        let map = ColumnMap::new(mappings).unwrap();
+        Header::of(line.split(',').map(str::to_owned).collect(), &map)
     }
 
     #[test]
     fn a_missing_column_is_named_with_what_may_be_meant() {
-        let Err(HeaderFault::Missing(missing, help)) = header("prompt,imge_url") else {
-            panic!("the header lacks a column")
-        };
-        assert_eq!(missing, [Field::ImageUrl]);
-        assert_eq!(help, "did you mean `image_url` where the header says `imge_url`?");
-        for (line, said) in [
-            ("prompt;image_url", "separated by ';'"),
-            ("a boat,https://img.example.org/1.png", "first line has to name"),
-            ("title,notes", "`title`, `notes`"),
+        for (line, missing, said) in [
+            (
+                "prompt,imge_url",
+                Field::ImageUrl,
+                "did you mean `image_url` where the header says `imge_url`?",
+            ),
+            (
+                "提示司,图片",
+                Field::Prompt,
+                "did you mean `提示词` (`prompt`) where the header says `提示司`?",
+            ),
+            (
+                "prompt,enlace de la imagn",
+                Field::ImageUrl,
+                "did you mean `enlace de la imagen` (`image_url`) where",
+            ),
+            ("prompt;image_url", Field::Prompt, "separated by ';'"),
+            (
+                "a boat,https://img.example.org/1.png",
+                Field::Prompt,
+                "first line has to name",
+            ),
+            (
+                "title,notes",
+                Field::Prompt,
+                "found are `title`, `notes`; `--map prompt=COLUMN` says which",
+            ),
         ] {
-            let Err(HeaderFault::Missing(_, help)) = header(line) else {
+            let Err(HeaderFault::Missing(fields, help)) = header(line) else {
                 panic!("{line}")
             };
+            assert_eq!(fields[0], missing, "{line}");
             assert!(help.contains(said), "{help}");
         }
     }
@@ -339,8 +271,64 @@ mod tests {
 
     #[test]
     fn a_column_that_is_almost_a_field_is_noticed_unless_the_field_is_there() {
-        let near = |line| -> Vec<Field> { header(line).unwrap().near_misses().map(|(_, _, field)| field).collect() };
-        assert_eq!(near("prompt,image_url,duraton"), [Field::Duration]);
-        assert_eq!(near("prompt,image_url,duration,duraton,images"), []);
+        let near = |line| -> Vec<String> {
+            let header = header(line).unwrap();
+            header
+                .near_misses()
+                .map(|(_, name, near)| format!("{name}: {near}"))
+                .collect()
+        };
+        assert_eq!(near("prompt,image_url,duraton"), ["duraton: `duration`"]);
+        assert_eq!(near("提示词,图片,视频时常"), ["视频时常: `视频时长` (`duration`)"]);
+        assert_eq!(near("prompt,image_url,duration,duraton,imge"), [""; 0]);
+    }
+
+    #[test]
+    fn a_column_that_the_user_names_is_the_only_one_of_its_field() {
+        let header = mapped("prompt,描述,image,id", &["prompt=描述", "id=prompt"]).unwrap();
+        let column = |field: Field| header.columns[field as usize];
+        assert_eq!(column(Field::Prompt), Some(1));
+        assert_eq!(column(Field::Id), Some(0));
+        assert_eq!(column(Field::ImageUrl), Some(2));
+        assert_eq!(header.kept, [0, 1, 2, 3]);
+        assert_eq!(header.near_misses().count(), 0);
+    }
+
+    #[test]
+    fn the_users_spelling_comes_before_one_that_is_alike() {
+        let at = |line: &str, mapping: &str| mapped(line, &[mapping]).unwrap().columns[Field::Prompt as usize];
+        assert_eq!(at("image,TEXT,Text", "prompt=Text"), Some(2));
+        assert_eq!(at("image, the-TEXT ", "prompt=The text"), Some(1));
+        assert_eq!(
+            mapped("image,TEXT,te-xt", &["prompt=Text"]).unwrap_err(),
+            HeaderFault::Twice(Field::Prompt, "TEXT".into(), "te-xt".into())
+        );
+        assert_eq!(
+            mapped("image,Text,Text", &["prompt=Text"]).unwrap_err(),
+            HeaderFault::Twice(Field::Prompt, "Text".into(), "Text".into())
+        );
+        assert_eq!(
+            mapped("image,Text", &["prompt=Text", "id=text"]).unwrap_err(),
+            HeaderFault::Shared("Text".into(), Field::Prompt, Field::Id)
+        );
+    }
+
+    #[test]
+    fn a_column_that_is_not_there_is_named_with_those_that_are() {
+        let help = |line: &str, mapping: &str| match mapped(line, &[mapping]) {
+            Err(HeaderFault::Unmapped(mapping, help)) => format!("{mapping}: {help}"),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            help("Descriptoin,image,notes", "prompt=Description"),
+            "prompt=Description: did you mean `Descriptoin`? the columns found are `Descriptoin`, `image`, `notes`"
+        );
+        assert_eq!(
+            help("a,image", "prompt=描述"),
+            "prompt=描述: the columns found are `a`, `image`"
+        );
+        assert!(help("描述;图片", "prompt=描述").contains("separated by ';'"));
+        // What results write is never a row's own.
+        assert!(help("prompt,image,status", "id=Status").contains("the columns found"));
     }
 }

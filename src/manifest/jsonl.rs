@@ -15,8 +15,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::escape;
+use crate::manifest::columns::{ColumnMap, shown};
 use crate::manifest::fingerprint::Fingerprint;
-use crate::manifest::headers::{is_results_column, shown};
+use crate::manifest::headers::is_results_column;
 use crate::manifest::problem::grouped;
 use crate::manifest::row::{Row, push_json};
 use crate::manifest::validate::Cells;
@@ -29,6 +30,10 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// How deep a value may nest: more than any row needs, and less than JSON readers give up at.
 const MOST_DEPTH: usize = 64;
 
+/// Most keys that are remembered from row to row, and the longest of them, in bytes.
+const MOST_KNOWN_KEYS: usize = 64;
+const LONGEST_KNOWN_KEY: usize = 256;
+
 /// Longest value in a message, in characters.
 const MOST_SHOWN: usize = 60;
 
@@ -37,6 +42,7 @@ const MOST_SHOWN: usize = 60;
 pub(super) struct JsonlRows {
     path: PathBuf,
     file: BufReader<File>,
+    keys: Keys,
     raw: Vec<u8>,
     /// Line of the next byte.
     line: u32,
@@ -45,10 +51,11 @@ pub(super) struct JsonlRows {
 }
 
 impl JsonlRows {
-    pub(super) fn new(path: &Path, file: File) -> JsonlRows {
+    pub(super) fn new(path: &Path, file: File, columns: &ColumnMap) -> JsonlRows {
         JsonlRows {
             path: path.to_owned(),
             file: BufReader::with_capacity(BUFFER_BYTES, file),
+            keys: Keys::of(columns),
             raw: Vec::new(),
             line: 1,
             offset: 0,
@@ -79,7 +86,7 @@ impl JsonlRows {
                         continue;
                     }
                     object.text.push_str(text);
-                    object.read(&mut row.cells, &mut row.problems);
+                    object.read(&mut self.keys, &mut row.cells, &mut row.problems);
                     row.is_illegible = !row.problems.is_empty() && object.entries.is_empty();
                 }
                 Err(error) => {
@@ -128,6 +135,58 @@ impl JsonlRows {
     }
 }
 
+/// What keys mean in this file.
+#[derive(Debug)]
+struct Keys {
+    columns: ColumnMap,
+    /// The first keys that were met, in their order: rows of one file tend to have the same ones in the same places,
+    /// and finding out what a key means costs more than seeing that it is known.
+    known: Vec<(String, Meaning)>,
+}
+
+/// What a key is to this program.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    Field(Field),
+    /// The API's own key for the model.
+    Model,
+    None,
+}
+
+impl Keys {
+    fn of(columns: &ColumnMap) -> Keys {
+        Keys {
+            columns: columns.clone(),
+            known: Vec::new(),
+        }
+    }
+
+    /// What the row's key at this place means.
+    fn meaning_of(&mut self, at: usize, key: &str) -> Meaning {
+        let is_it = |(known, _): &&(String, Meaning)| known == key;
+        let known = self.known.get(at).filter(is_it);
+        if let Some((_, meaning)) = known.or_else(|| self.known.iter().find(is_it)) {
+            return *meaning;
+        }
+        let meaning = meaning_in(&self.columns, key);
+        if self.known.len() < MOST_KNOWN_KEYS && key.len() <= LONGEST_KNOWN_KEY {
+            self.known.push((key.to_owned(), meaning));
+        }
+        meaning
+    }
+}
+
+fn meaning_in(columns: &ColumnMap, key: &str) -> Meaning {
+    if is_results_column(key) {
+        return Meaning::None;
+    }
+    match columns.field_of(key) {
+        Some(field) => Meaning::Field(field),
+        None if key == "model" => Meaning::Model,
+        None => Meaning::None,
+    }
+}
+
 /// A line that is an object: its text, and where in the text the values are.
 #[derive(Debug, Default)]
 pub(super) struct Object {
@@ -170,7 +229,7 @@ impl Object {
         out.push('}');
     }
 
-    fn read(&mut self, cells: &mut Cells, problems: &mut Vec<Problem>) {
+    fn read(&mut self, keys: &mut Keys, cells: &mut Cells, problems: &mut Vec<Problem>) {
         let entries = match entries_of(&self.text) {
             Ok(entries) => entries,
             Err(problem) => return problems.push(problem),
@@ -195,12 +254,11 @@ impl Object {
             problems,
             seen: [None; 6],
         };
-        for (key, value) in &entries {
-            if is_results_column(key) {
-            } else if key == "model" {
-                reading.take_model(value);
-            } else if let Some(field) = Field::of_name(key) {
-                reading.take(field, key, value);
+        for (at, (key, value)) in entries.iter().enumerate() {
+            match keys.meaning_of(at, key) {
+                Meaning::Field(field) => reading.take(field, key, value),
+                Meaning::Model => reading.take_model(value),
+                Meaning::None => {}
             }
         }
         if let Some((_, input)) = input {

@@ -11,14 +11,17 @@
 //!
 //! Imports leaf types only. A new format of tables is a source of records under `table.rs`.
 
+mod columns;
 mod csv;
 mod error;
+mod field;
 mod fingerprint;
 mod format;
 mod headers;
 mod images;
 mod jsonl;
 mod lines;
+mod names;
 mod place;
 mod problem;
 mod quick_hash;
@@ -28,15 +31,17 @@ mod repeats;
 mod report;
 mod row;
 mod source;
+mod spelling;
 mod survey;
 mod table;
 mod validate;
 mod web_url;
 
+pub use columns::{ColumnMap, Mapping, MappingError};
 pub use error::ManifestError;
+pub use field::Field;
 pub use fingerprint::Fingerprint;
 pub use format::Format;
-pub use headers::Field;
 pub use images::{ImageFiles, Images, StaleImage};
 pub use place::{Ground, Position};
 pub use problem::{Problem, Rule, Severity};

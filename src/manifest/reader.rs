@@ -15,6 +15,8 @@ pub struct Manifest<'i> {
     rows: Rows,
     number: u32,
     images: Option<&'i mut Images>,
+    /// What the user said that shows in no cell: which column means what.
+    said: Fingerprint,
 }
 
 #[derive(Debug)]
@@ -36,13 +38,13 @@ impl<'i> Manifest<'i> {
     }
 
     /// The same for a reading that only asks what stands where: rows with local images are invalid in it.
-    pub(super) fn open_without_images(path: &Path, _reading: &Reading) -> Result<Manifest<'static>, ManifestError> {
+    pub(super) fn open_without_images(path: &Path, reading: &Reading) -> Result<Manifest<'static>, ManifestError> {
         let format = Format::of_path(path)?;
         let file = source::open(path)?;
         let rows = match format {
-            Format::Csv => Rows::Table(Box::new(TableRows::open(path, file, b',')?)),
-            Format::Tsv => Rows::Table(Box::new(TableRows::open(path, file, b'\t')?)),
-            Format::Jsonl => Rows::Lines(JsonlRows::new(path, file)),
+            Format::Csv => Rows::Table(Box::new(TableRows::open(path, file, b',', reading)?)),
+            Format::Tsv => Rows::Table(Box::new(TableRows::open(path, file, b'\t', reading)?)),
+            Format::Jsonl => Rows::Lines(JsonlRows::new(path, file, &reading.columns)),
         };
         let columns = match &rows {
             Rows::Table(table) => table.columns(),
@@ -55,6 +57,7 @@ impl<'i> Manifest<'i> {
             rows,
             number: 0,
             images: None,
+            said: reading.fingerprint(),
         })
     }
 
@@ -117,6 +120,11 @@ impl<'i> Manifest<'i> {
         let rows = match &self.rows {
             Rows::Table(table) => table.fingerprint(),
             Rows::Lines(lines) => lines.fingerprint(),
+        };
+        let rows = if self.said == Fingerprint::default() {
+            rows
+        } else {
+            rows.with(self.said)
         };
         match self.images.as_ref().and_then(|images| images.fingerprint()) {
             Some(images) => rows.with(images),

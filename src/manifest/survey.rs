@@ -6,12 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::escape;
-use crate::manifest::headers::shown;
+use crate::manifest::columns::shown;
+use crate::manifest::headers::help_for_unmapped;
 use crate::manifest::images::LocalImage;
 use crate::manifest::repeats::{Found, RepeatFinder, Repetition};
+use crate::manifest::spelling::Suggestion;
 use crate::manifest::{
-    Field, Fingerprint, Format, Ground, Images, MOST_COLUMNS, Manifest, ManifestError, Problem, ProblemReport, Reading,
-    Repeats, Row, Rule,
+    ColumnMap, Field, Fingerprint, Format, Ground, Images, MOST_COLUMNS, Manifest, ManifestError, Problem,
+    ProblemReport, Reading, Repeats, Row, Rule,
 };
 use crate::row::{ClipLength, Resolution};
 
@@ -109,7 +111,7 @@ pub fn survey(
         .for_each(|problem| report.add(None, header_line, problem));
 
     let mut valid_by_kind = KindCounts::default();
-    let mut keys = Keys::default();
+    let mut keys = Keys::of(&reading.columns);
     let mut finder = RepeatFinder::new();
     let mut uploads = Uploads::default();
     let mut rows = 0;
@@ -130,7 +132,10 @@ pub fn survey(
     if rows == 0 {
         return Err(ManifestError::NoRows { path: path.into() });
     }
-    keys.report_near_misses(&mut report);
+    if manifest.format() == Format::Jsonl {
+        keys.expect_mapped(path)?;
+        keys.report_near_misses(&mut report);
+    }
     let found = finder.finish();
     valid_by_kind.subtract(found.spoiled);
     let fingerprint = manifest.fingerprint();
@@ -178,8 +183,9 @@ impl Uploads {
 }
 
 /// The keys of JSONL rows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Keys {
+    columns: ColumnMap,
     /// Each key and the place of the first row that has it.
     names: Vec<(String, (u32, u32))>,
     /// The fields that any row has.
@@ -187,6 +193,14 @@ struct Keys {
 }
 
 impl Keys {
+    fn of(columns: &ColumnMap) -> Keys {
+        Keys {
+            columns: columns.clone(),
+            names: Vec::new(),
+            fields: [false; 6],
+        }
+    }
+
     fn add(&mut self, row: &Row) {
         // Rows of one file tend to have the same keys in the same order.
         for (likely, key) in row.keys().enumerate() {
@@ -195,24 +209,40 @@ impl Keys {
                 continue;
             }
             self.names.push((key.to_owned(), (row.number(), row.line())));
-            if let Some(field) = Field::of_name(key) {
+            if let Some(field) = self.columns.field_of(key) {
                 self.fields[field as usize] = true;
             }
         }
     }
 
+    /// Refuses a file no row of which has a key that the user gave to a field.
+    fn expect_mapped(&self, path: &Path) -> Result<(), ManifestError> {
+        let is_there =
+            |field: Field| self.names.is_empty() || self.fields[field as usize] || self.names.len() == MOST_COLUMNS;
+        let Some(mapping) = self
+            .columns
+            .mappings()
+            .iter()
+            .find(|mapping| !is_there(mapping.field()))
+        else {
+            return Ok(());
+        };
+        Err(ManifestError::NoMappedKey {
+            path: path.into(),
+            mapping: Box::new(mapping.clone()),
+            help: help_for_unmapped(mapping, self.names.iter().map(|(name, _)| name.as_str())),
+        })
+    }
+
     /// Reports keys that look like a slip of the pen for a field that no row has.
     fn report_near_misses(&self, report: &mut ProblemReport) {
+        let absent = |field: Field| !self.fields[field as usize];
         for (name, (row, line)) in &self.names {
-            let absent = |field: &Field| !self.fields[*field as usize];
-            let near = |field: &Field| absent(field) && Field::of_name(name).is_none() && field.is_near(name);
-            if let Some(field) = Field::ALL.into_iter().find(near) {
-                let found = format!("did you mean `{field}`?");
-                report.add(
-                    Some(*row),
-                    *line,
-                    &Problem::of_column(Rule::UnusedColumn, shown(name), found),
-                );
+            if self.columns.field_of(name).is_none()
+                && let Some(near) = Suggestion::near(name, absent)
+            {
+                let problem = Problem::of_column(Rule::UnusedColumn, shown(name), format!("did you mean {near}?"));
+                report.add(Some(*row), *line, &problem);
             }
         }
     }

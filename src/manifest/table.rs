@@ -7,13 +7,15 @@ use std::sync::Arc;
 use csv::ByteRecord;
 
 use crate::escape;
+use crate::manifest::columns::{ColumnMap, shown};
 use crate::manifest::csv::TextRecords;
 use crate::manifest::fingerprint::Fingerprint;
-use crate::manifest::headers::{Header, HeaderFault, SURPLUS_COLUMN, shown};
+use crate::manifest::headers::{Header, HeaderFault, SURPLUS_COLUMN};
 use crate::manifest::place::{Ground, Position};
 use crate::manifest::problem::grouped;
 use crate::manifest::row::{Kept, Row};
-use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, Rule};
+use crate::manifest::spelling::Suggestion;
+use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, Reading, Rule};
 
 /// How many rows the header is looked for in: titles, a date and a remark may stand above it.
 const HEADER_ROWS: u32 = 20;
@@ -31,10 +33,10 @@ pub(super) struct TableRows {
 }
 
 impl TableRows {
-    pub(super) fn open(path: &Path, file: File, delimiter: u8) -> Result<TableRows, ManifestError> {
+    pub(super) fn open(path: &Path, file: File, delimiter: u8, reading: &Reading) -> Result<TableRows, ManifestError> {
         let mut records = TextRecords::new(path, file, delimiter);
         let ground = Ground::default();
-        let (header, header_record) = find_header(path, &ground, &mut records)?;
+        let (header, header_record) = find_header(path, &ground, &mut records, &reading.columns)?;
         let kept = Arc::new(Kept {
             columns: header.kept.clone(),
             outcome: header.outcome,
@@ -66,9 +68,9 @@ impl TableRows {
 
     /// What is odd about the header, and its line.
     pub(super) fn header_problems(&self) -> (u32, Vec<Problem>) {
-        let problem = |(column, name, field): (usize, &str, Field)| Problem {
+        let problem = |(column, name, near): (usize, &str, Suggestion)| Problem {
             at: u32::try_from(column).ok(),
-            ..Problem::of_column(Rule::UnusedColumn, shown(name), format!("did you mean `{field}`?"))
+            ..Problem::of_column(Rule::UnusedColumn, shown(name), format!("did you mean {near}?"))
         };
         (self.header_line, self.header.near_misses().map(problem).collect())
     }
@@ -169,7 +171,12 @@ impl TableRows {
 }
 
 /// Reads up to the header: the first of the first rows that names all that a row cannot do without.
-fn find_header(path: &Path, ground: &Ground, records: &mut TextRecords) -> Result<(Header, ByteRecord), ManifestError> {
+fn find_header(
+    path: &Path,
+    ground: &Ground,
+    records: &mut TextRecords,
+    columns: &ColumnMap,
+) -> Result<(Header, ByteRecord), ManifestError> {
     let mut record = ByteRecord::new();
     // The row that comes nearest: it is the one to speak of if there is no header.
     let mut nearest: Option<(usize, ManifestError)> = None;
@@ -188,11 +195,11 @@ fn find_header(path: &Path, ground: &Ground, records: &mut TextRecords) -> Resul
             return Err(ManifestError::TooManyColumns { path, at, columns });
         }
         let names = record.iter().map(|name| String::from_utf8_lossy(name).into_owned());
-        match Header::of(names.collect()) {
+        match Header::of(names.collect(), columns) {
             Ok(header) => return Ok((header, record)),
-            Err(fault @ HeaderFault::Twice(..)) => return Err(fault.at(path, at)),
+            Err(fault @ (HeaderFault::Twice(..) | HeaderFault::Shared(..))) => return Err(fault.at(path, at)),
             Err(fault) => {
-                let known = Header::known_names(record.iter());
+                let known = Header::known_names(record.iter(), columns);
                 if nearest.as_ref().is_none_or(|(most, _)| known > *most) {
                     nearest = Some((known, fault.at(path, at)));
                 }
@@ -210,6 +217,19 @@ impl HeaderFault {
                 at,
                 missing,
                 help,
+            },
+            HeaderFault::Unmapped(mapping, help) => ManifestError::NoMappedColumn {
+                path,
+                at,
+                mapping: Box::new(mapping),
+                help,
+            },
+            HeaderFault::Shared(column, first, second) => ManifestError::SharedColumn {
+                path,
+                at,
+                column,
+                first,
+                second,
             },
             HeaderFault::Twice(field, first, second) => ManifestError::TwoColumns {
                 path,

@@ -2,8 +2,10 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use super::depth_of;
-use crate::manifest::{Images, MOST_ROW_BYTES, Manifest, ManifestError, Position, Problem, Reading, Row};
+use super::{JsonlRows, depth_of};
+use crate::manifest::{
+    ColumnMap, Field, Images, MOST_ROW_BYTES, Manifest, ManifestError, Position, Problem, Reading, Row,
+};
 use crate::row::{ClipLength, MODEL, Resolution, Submission};
 
 #[derive(Debug)]
@@ -222,4 +224,56 @@ proptest! {
         let line = serde_json::to_string(&cells).unwrap();
         prop_assert_eq!(one(&line).kept, line);
     }
+}
+
+/// What the fields of each line are, if the user says something about the keys.
+fn fields_of(text: &str, mappings: &[&str]) -> Vec<Vec<(Field, String)>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clips.jsonl");
+    fs::write(&path, text).unwrap();
+    let map = ColumnMap::new(mappings.iter().map(|mapping| mapping.parse().unwrap())).unwrap();
+    let mut rows = JsonlRows::new(&path, fs::File::open(&path).unwrap(), &map);
+    let (mut row, mut told) = (Row::default(), Vec::new());
+    while rows.read(&mut row).unwrap() {
+        assert_eq!(row.problems, []);
+        let cell = |field: Field| (field, row.cells.get(field).to_owned());
+        told.push(
+            Field::ALL
+                .into_iter()
+                .map(cell)
+                .filter(|(_, cell)| !cell.is_empty())
+                .collect(),
+        );
+        row.clear(2);
+    }
+    told
+}
+
+#[test]
+fn what_the_user_says_about_keys_holds_for_every_row_in_whatever_order() {
+    let text = "{\"prompt\":\"not this\",\"描述\":\"a boat\",\"图片\":\"1.png\"}\n\
+                {\"描述\":\"a ship\",\"prompt\":\"nor this\",\"model\":\"7\",\"图片\":\"2.png\",\"notes\":1}\n\
+                {\"图片\":\"3.png\"}\n";
+    let cells = |prompt: &str, image: &str, id: &str| {
+        let all = [(Field::Id, id), (Field::Prompt, prompt), (Field::ImageUrl, image)];
+        let given = all.into_iter().filter(|(_, cell)| !cell.is_empty());
+        given.map(|(field, cell)| (field, cell.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        fields_of(text, &["prompt=描述", "id=model"]),
+        [
+            cells("a boat", "1.png", ""),
+            cells("a ship", "2.png", "7"),
+            cells("", "3.png", "")
+        ]
+    );
+}
+
+/// The API's own form has one spelling for each key, whatever the user calls theirs.
+#[test]
+fn the_keys_of_input_are_the_apis() {
+    let text = "{\"描述\":\"left alone\",\"input\":{\"prompt\":\"a boat\"}}\n";
+    assert_eq!(fields_of(text, &[]), [[(Field::Prompt, "a boat".to_owned())]]);
+    let told = fields_of("{\"input\":{\"prompt\":\"a boat\"}}\n", &["prompt=描述"]);
+    assert_eq!(told, [[(Field::Prompt, "a boat".to_owned())]]);
 }

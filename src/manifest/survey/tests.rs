@@ -172,3 +172,32 @@ fn the_samples_are_what_they_claim_to_be() {
     assert_eq!((local.local_images.rows, local.local_images.uploads), (4, 3));
     insta::assert_snapshot!(told(&sample("broken.csv")));
 }
+
+/// What a survey says of the keys of these rows, with what the user says about them.
+fn keys_of(text: &str, mapping: &str) -> Result<(), ManifestError> {
+    let file = file("clips.jsonl", text);
+    let mut manifest = Manifest::open_without_images(&file.path, &Reading::default()).unwrap();
+    let mut keys = Keys::of(&ColumnMap::new([mapping.parse().unwrap()]).unwrap());
+    let mut row = Row::default();
+    while manifest.read(&mut row).unwrap() {
+        keys.add(&row);
+    }
+    keys.expect_mapped(Path::new("clips.jsonl"))
+}
+
+#[test]
+fn a_key_that_no_row_has_cannot_be_mapped() {
+    let rows = "{\"prompt\":\"a\"}\n{\"描述\":\"b\",\"Notes\":1}\n";
+    assert!(keys_of(rows, "prompt=描述").is_ok());
+    let error = keys_of(rows, "prompt=Note").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "clips.jsonl: no row has the key `Note` to be `prompt`"
+    );
+    assert_eq!(
+        error.help().unwrap(),
+        "did you mean `Notes`? the columns found are `prompt`, `描述`, `Notes`"
+    );
+    // Rows that are no objects have problems of their own.
+    assert!(keys_of("[]\n", "prompt=Note").is_ok());
+}
