@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → leaf types
+//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger  tables } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -26,6 +26,7 @@ pub mod job;
 pub mod kie;
 pub mod ledger;
 pub mod manifest;
+pub mod tables;
 
 // The work.
 pub mod collect;

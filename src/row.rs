@@ -32,6 +32,10 @@ pub const RESULTS_COLUMNS: [&str; 11] = [
     "video_file",
 ];
 
+/// The column that a results file has behind the manifest's own if some row of it has more cells than the header: they
+/// stand in it, joined by the delimiter. A row with text in a column of this name is invalid until it is mended.
+pub const SURPLUS_COLUMN: &str = "surplus_cells";
+
 /// Where a row stands between the manifest and the finished video.
 ///
 /// The moves between states are decided in [`crate::ledger::state`], and nowhere else.

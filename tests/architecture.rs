@@ -28,13 +28,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ledger", &[]),
     ("dispatch", &["job", "kie", "ledger"]),
     ("collect", &["job", "kie", "ledger"]),
-    ("results", &[]),
+    ("tables", &[]),
+    ("results", &["tables"]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
     (
         "cli",
         &[
-            "job", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
+            "job", "manifest", "tables", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
         ],
     ),
 ];

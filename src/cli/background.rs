@@ -1,6 +1,5 @@
 //! What goes on beside a run: progress on the console, and the results file.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -17,8 +16,12 @@ use super::collecting::Waiting;
 use super::console::Console;
 use super::outputs::{time_for, write_results};
 
-/// The results are written again at least this often during a run.
+/// The results are written again at most this often during a run.
 const RESULTS_EVERY: Duration = Duration::from_secs(60);
+
+/// The share of its time that a run may spend on writing results, one part in so many. What takes long, as a workbook of
+/// many rows does, is written less often.
+const RESULTS_SHARE: u32 = 20;
 
 /// Progress is looked at this often; the console draws less often than that.
 const TICK: Duration = Duration::from_millis(200);
@@ -26,7 +29,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// How long the end of a run waits for progress to be drawn.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// What goes on beside the run: progress on the console, and the results once a minute and at a signal.
+/// What goes on beside the run: progress on the console, and the results once a minute or so and at a signal.
 pub(super) struct Background {
     progress: JoinHandle<()>,
     results: JoinHandle<()>,
@@ -46,7 +49,7 @@ impl Background {
     pub(super) fn start(job: &Job, console: &Console, watched: Watched, stop: watch::Receiver<bool>) -> Background {
         let (done, is_done) = watch::channel(false);
         let progress = show_progress(console.clone(), job.rate, watched, is_done.clone());
-        let results = keep_results(job.ledger.clone(), job.results.clone(), stop, is_done);
+        let results = keep_results(job.clone(), stop, is_done);
         Background {
             progress: tokio::spawn(progress),
             results: tokio::spawn(results),
@@ -161,25 +164,27 @@ fn show_collecting(snapshot: &mut Snapshot, standing: &collect::Standing, waitin
     }
 }
 
-async fn keep_results(
-    ledger: PathBuf,
-    results: PathBuf,
-    mut stop: watch::Receiver<bool>,
-    mut done: watch::Receiver<bool>,
-) {
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + RESULTS_EVERY, RESULTS_EVERY);
+async fn keep_results(job: Job, mut stop: watch::Receiver<bool>, mut done: watch::Receiver<bool>) {
+    let mut pause = RESULTS_EVERY;
     loop {
         tokio::select! {
-            _ = tick.tick() => {}
+            () = tokio::time::sleep(pause) => {}
             Ok(()) = stop.changed() => {}
             _ = done.changed() => return,
         }
-        let (ledger, results) = (ledger.clone(), results.clone());
-        if let Err(failure) = blocking(move || write_results(&ledger, &results)).await {
+        let started = Instant::now();
+        let job = job.clone();
+        if let Err(failure) = blocking(move || write_results(&job)).await {
             // The last writing decides; until then it may get better.
-            tracing::warn!(%failure, "the results could not be written; trying again in a minute");
+            tracing::warn!(%failure, "the results could not be written; trying again later");
         }
+        pause = pause_after(started.elapsed());
     }
+}
+
+/// How long results that took so long to write are left as they are.
+fn pause_after(writing: Duration) -> Duration {
+    RESULTS_EVERY.max(writing * (RESULTS_SHARE - 1))
 }
 
 /// Runs `work` where it may block.
@@ -193,6 +198,15 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_that_take_long_are_written_less_often() {
+        for (writing, pause) in [(0, 60), (3, 60), (4, 76), (60, 1_140)] {
+            let [writing, pause] = [writing, pause].map(Duration::from_secs);
+            assert_eq!(pause_after(writing), pause, "{writing:?}");
+            assert!(writing * RESULTS_SHARE <= writing + pause);
+        }
+    }
 
     #[test]
     fn a_pause_after_several_failures_says_what_the_last_one_was() {

@@ -13,7 +13,7 @@ use crate::job::JobError;
 use crate::kie::ClientError;
 use crate::ledger::LedgerError;
 use crate::manifest::ManifestError;
-use crate::results::ResultsError;
+use crate::tables::TableError;
 use crate::view::logs::LogError;
 use crate::view::{Ending, Halt, remedy};
 
@@ -30,7 +30,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error(transparent)]
-    Results(#[from] ResultsError),
+    Table(#[from] TableError),
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
@@ -111,7 +111,7 @@ impl Failure {
             Failure::Job(error) => error.help(),
             Failure::Manifest(error) => error.help(),
             Failure::Ledger(error) => Some(error.help()),
-            Failure::Results(error) => Some(error.help()),
+            Failure::Table(error) => Some(error.help()),
             Failure::Log(error) => Some(error.help().into()),
             Failure::Client(_) => {
                 Some("check the proxy settings of the environment; on a slim system install `ca-certificates`".into())

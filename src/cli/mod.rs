@@ -7,6 +7,7 @@ mod api;
 mod background;
 mod balance;
 mod check;
+mod closing;
 mod collect;
 mod collecting;
 mod console;
@@ -31,6 +32,7 @@ use clap::{Parser, Subcommand};
 
 use crate::escape;
 use crate::job::origin;
+use crate::tables;
 
 use failure::Failure;
 
@@ -84,6 +86,7 @@ enum Command {
 /// Runs the program with these arguments and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     forbid_core_dumps();
+    tell_of_panics_once();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let words = arguments
         .iter()
@@ -147,6 +150,16 @@ fn forbid_core_dumps() {
         },
     )
     .ok();
+}
+
+/// A panic that is caught and told as an error is not told as a panic as well.
+fn tell_of_panics_once() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !tables::panics_are_caught() {
+            tell(panic);
+        }
+    }));
 }
 
 #[cfg(test)]

@@ -116,8 +116,8 @@ impl OpenBatch {
         let (store, report) = collect(&job, &console, &signals, store, collector, listener).await?;
         service.leave().await;
         let written = blocking({
-            let (ledger, path) = (job.ledger.clone(), job.results.clone());
-            move || write_results(&ledger, &path)
+            let job = job.clone();
+            move || write_results(&job)
         })
         .await;
         console.progress.finish();

@@ -7,15 +7,16 @@ use crate::collect::FILES_LIVE;
 use crate::job::Job;
 use crate::job::resolve::BASE_URL;
 use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
-use crate::manifest::Survey;
+use crate::manifest::{Field, Survey};
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
-use crate::results::{Columns, ResultRow, ResultsWriter};
+use crate::results::{Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution, RowState};
 use crate::view::{Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
 
+use super::closing::closing_of;
 use super::failure::Failure;
-use super::intake::{COLUMNS_NOTE, FORMAT_NOTE};
+use super::intake::{COLUMNS_NOTE, DIALECT_NOTE, FORMAT_NOTE};
 
 /// How many tasks a summary names that no row has.
 const EXTRA_TASKS: u32 = 100;
@@ -23,26 +24,24 @@ const EXTRA_TASKS: u32 = 100;
 /// How many causes of trouble a summary names.
 const CAUSES: usize = 10;
 
-/// Writes the results of `ledger` to `path`, atomically.
-pub(super) fn write_results(ledger: &Path, path: &Path) -> Result<(), Failure> {
-    let reader = Reader::open(ledger)?;
-    let names: Vec<String> = reader
-        .meta(COLUMNS_NOTE)?
-        .and_then(|columns| serde_json::from_str(&columns).ok())
-        .unwrap_or_default();
-    let columns = match reader.meta(FORMAT_NOTE)?.as_deref() {
-        Some("objects") => Columns::Objects(names),
-        _ => Columns::Named(names),
-    };
+/// Writes the results of `job` from its ledger, atomically.
+pub(super) fn write_results(job: &Job) -> Result<(), Failure> {
+    let reader = Reader::open(&job.ledger)?;
     let halt = reader.last_halt()?;
-    let at_work = Store::owner(ledger).is_some();
-    let mut writer = ResultsWriter::create(path, &columns)?;
+    let at_work = Store::owner(&job.ledger).is_some();
+    let mut writer = ResultsWriter::create(&job.results, &layout_of(job, &reader)?)?;
+    let mut causes = Causes::default();
     reader.for_each_row(|row| {
         let (error_code, error_message) = trouble_of(row, halt.as_ref());
+        let state = settled(row.state, at_work);
+        if writer.has_summary() && is_troubled(state, row.error_code) {
+            let (code, message) = trouble_of(row, None);
+            causes.add(row.number, state, code, message);
+        }
         writer.write(&ResultRow {
             number: row.number,
             cells: row.cells,
-            state: settled(row.state, at_work),
+            state,
             task_id: row.task_id,
             error_code,
             error_message,
@@ -55,7 +54,42 @@ pub(super) fn write_results(ledger: &Path, path: &Path) -> Result<(), Failure> {
         })?;
         Ok::<_, Failure>(())
     })?;
-    Ok(writer.finish()?)
+    let closing = match writer.has_summary() {
+        true => closing_of(job, &reader, halt.as_ref(), causes)?,
+        false => Closing::default(),
+    };
+    Ok(writer.finish(&closing)?)
+}
+
+/// What an import has left in the ledger about the manifest; of ledgers from before there was such a note, little.
+fn layout_of(job: &Job, reader: &Reader) -> Result<Layout, LedgerError> {
+    let note = |name| reader.meta(name);
+    let read = |json: &String| serde_json::from_str(json).ok();
+    let names: Vec<String> = note(COLUMNS_NOTE)?.as_ref().and_then(read).unwrap_or_default();
+    let dialect = note(DIALECT_NOTE)?.and_then(|json| serde_json::from_str(&json).ok());
+    let mut dialect: Dialect = dialect.unwrap_or_default();
+    if dialect.image_column.is_none() {
+        let images = |name: &&String| Field::of_name(name) == Some(Field::ImageUrl);
+        dialect.image_column = names.iter().find(images).cloned();
+    }
+    Ok(Layout {
+        columns: match note(FORMAT_NOTE)?.as_deref() {
+            Some("objects") => Columns::Objects(names),
+            _ => Columns::Named(names),
+        },
+        dialect,
+        folder: job.manifest.parent().map(Path::to_owned).unwrap_or_default(),
+    })
+}
+
+/// Whether a summary has to say something about a row in this state.
+fn is_troubled(state: RowState, error_code: Option<&str>) -> bool {
+    match state {
+        RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed => true,
+        // Its video could not be saved.
+        RowState::Succeeded => error_code.is_some(),
+        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => false,
+    }
 }
 
 /// Where the results are, in the summary; or, told at once, why they are not there.
@@ -102,13 +136,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
     let mut queued = Vec::new();
     if troubled {
         reader.for_each_row(|row| {
-            let is_unsaved = row.state == RowState::Succeeded && row.error_code.is_some();
-            if is_unsaved
-                || matches!(
-                    row.state,
-                    RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed
-                )
-            {
+            if is_troubled(row.state, row.error_code) {
                 let (code, message) = trouble_of(row, None);
                 causes.add(row.number, row.state, code, message);
             }

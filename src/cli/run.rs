@@ -1,7 +1,5 @@
 //! `hailuo-batch run`: the main job, from the manifest to the results file.
 
-use std::fs;
-use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,7 +16,7 @@ use crate::dispatch::{
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
 use crate::manifest::{ImageFiles, Images, Survey};
-use crate::results::{Columns, ResultsWriter};
+use crate::results::{self, Columns, Layout, ResultsWriter};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
@@ -86,10 +84,9 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
         &console,
         Reader::open(&job.ledger).and_then(|reader| reader.announced_rows()),
     );
-    let path = job.results.clone();
     let written = blocking({
-        let ledger = job.ledger.clone();
-        move || write_results(&ledger, &path)
+        let job = job.clone();
+        move || write_results(&job)
     })
     .await;
     console.progress.finish();
@@ -116,18 +113,14 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
 
 /// Proves that results can be written where they are wanted, by beginning a file there and giving it up.
 fn try_results_place(job: &Job) -> Result<(), Failure> {
-    drop(ResultsWriter::create(&job.results, &Columns::Named(Vec::new()))?);
-    // A slip of the pen in `--results` must not cost somebody another spreadsheet.
-    if let Ok(file) = fs::File::open(&job.results) {
-        let mut head = Vec::new();
-        file.take(64 * 1024).read_to_end(&mut head).ok();
-        if !head.is_empty() && !String::from_utf8_lossy(&head).contains("task_id") {
-            return Err(Failure::NotResults {
-                path: job.results.clone(),
-            });
-        }
+    let no_columns = Layout::of(Columns::Named(Vec::new()));
+    drop(ResultsWriter::create(&job.results, &no_columns)?);
+    match results::may_be_replaced(&job.results) {
+        true => Ok(()),
+        false => Err(Failure::NotResults {
+            path: job.results.clone(),
+        }),
     }
-    Ok(())
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.

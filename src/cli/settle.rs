@@ -132,7 +132,7 @@ pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
         }
         drop(store);
         if args.files.results.is_some() || job.results.exists() {
-            write_results(&job.ledger, &job.results)?;
+            write_results(&job)?;
         }
     }
     let left = unknown_rows(&job)?;

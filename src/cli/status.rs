@@ -39,7 +39,7 @@ pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
     summary.retries = totals.retries;
     summary.rate_limited = totals.rate_limited;
     if wants_results {
-        write_results(&job.ledger, &job.results)?;
+        write_results(&job)?;
         summary.results = Some(job.results.display().to_string());
     }
     Ok(console.conclude(job.output.json, &summary))

@@ -9,7 +9,10 @@ use crate::job::origin::{self, Origins};
 use crate::job::settings::Settings;
 
 /// The formats results are written in, by extension.
-pub const RESULT_EXTENSIONS: [&str; 3] = ["csv", "tsv", "jsonl"];
+pub const RESULT_EXTENSIONS: [&str; 4] = ["csv", "tsv", "jsonl", "xlsx"];
+
+/// Workbooks in formats that are read and not written.
+const OTHER_WORKBOOKS: [&str; 4] = ["xlsm", "xlsb", "xls", "ods"];
 
 /// A job file's results and ledger belong to its own manifest: with another one they would be overwritten.
 pub(super) fn refuse_files_of_another_batch(given: &Settings, below: &Settings) -> Result<(), JobError> {
@@ -59,13 +62,17 @@ pub(super) fn results(origins: &Origins, given: Option<PathBuf>, manifest: &Path
         return Ok(default_results(manifest));
     };
     if result_extension(&given).is_none() {
+        let help = match is_other_workbook(&given) {
+            true => "end the file's name in `.xlsx`, the one kind of workbook that is written".to_owned(),
+            false => format!("end the file's name in one of {}", listed(&RESULT_EXTENSIONS)),
+        };
         return Err(JobError::setting(
             format!(
                 "{} has no format that can be written: {}",
                 origins.name("results"),
                 shown(&given)
             ),
-            format!("end the file's name in one of {}", listed(&RESULT_EXTENSIONS)),
+            help,
         ));
     }
     Ok(given)
@@ -78,10 +85,12 @@ pub fn videos(manifest: &Path) -> PathBuf {
     manifest.with_file_name(name)
 }
 
-/// `clips.results.csv` for `clips.csv`. A manifest with an extension of its own kind (`clips.txt`) gets CSV.
+/// `clips.results.csv` for `clips.csv`, and `clips.results.xlsx` for a workbook of any kind. A manifest with an extension
+/// of its own (`clips.txt`) gets CSV.
 fn default_results(manifest: &Path) -> PathBuf {
     let extension = match manifest.extension() {
         Some(extension) if extension.eq_ignore_ascii_case("ndjson") => "jsonl",
+        _ if is_other_workbook(manifest) => "xlsx",
         _ => result_extension(manifest).unwrap_or("csv"),
     };
     let mut name = manifest.file_stem().unwrap_or_default().to_owned();
@@ -95,6 +104,13 @@ fn result_extension(path: &Path) -> Option<&'static str> {
     RESULT_EXTENSIONS
         .into_iter()
         .find(|known| extension.eq_ignore_ascii_case(known))
+}
+
+fn is_other_workbook(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    OTHER_WORKBOOKS
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 pub(super) fn ledger(origins: &Origins, given: Option<PathBuf>, manifest: &Path) -> Result<PathBuf, JobError> {

@@ -852,6 +852,11 @@ mod tests {
             ("in/clips.TSV", "in/clips.results.tsv", "in/clips.TSV.ledger"),
             ("clips.v2.jsonl", "clips.v2.results.jsonl", "clips.v2.jsonl.ledger"),
             ("clips.ndjson", "clips.results.jsonl", "clips.ndjson.ledger"),
+            ("clips.xlsx", "clips.results.xlsx", "clips.xlsx.ledger"),
+            ("镜头.XLSM", "镜头.results.xlsx", "镜头.XLSM.ledger"),
+            ("clips.xlsb", "clips.results.xlsx", "clips.xlsb.ledger"),
+            ("clips.xls", "clips.results.xlsx", "clips.xls.ledger"),
+            ("clips.ods", "clips.results.xlsx", "clips.ods.ledger"),
             ("clips.txt", "clips.results.csv", "clips.txt.ledger"),
             ("clips", "clips.results.csv", "clips.ledger"),
         ] {
@@ -977,7 +982,8 @@ mod tests {
         let all = [
             "",
             "-",
-            "clips.csv --results out.xlsx",
+            "clips.csv --results out.txt",
+            "clips.csv --results out.xls",
             "clips.csv --results clips.csv",
             "clips.csv --results ./clips.csv",
             "clips.csv --results x.csv --ledger x.csv",
@@ -1011,9 +1017,12 @@ mod tests {
         -
         the manifest cannot come from standard input: a batch must find its rows again in a second run
           help: save it to a file, and give the file's name
-        clips.csv --results out.xlsx
-        `--results` has no format that can be written: out.xlsx
-          help: end the file's name in one of `.csv`, `.tsv`, `.jsonl`
+        clips.csv --results out.txt
+        `--results` has no format that can be written: out.txt
+          help: end the file's name in one of `.csv`, `.tsv`, `.jsonl`, `.xlsx`
+        clips.csv --results out.xls
+        `--results` has no format that can be written: out.xls
+          help: end the file's name in `.xlsx`, the one kind of workbook that is written
         clips.csv --results clips.csv
         `--results` is the manifest itself: clips.csv
           help: every file of a batch needs a name of its own

@@ -3,7 +3,7 @@
 use crate::manifest::Field;
 use crate::manifest::columns::{ColumnMap, Mapping, shown};
 use crate::manifest::spelling::Suggestion;
-use crate::row::RESULTS_COLUMNS;
+use crate::row::{RESULTS_COLUMNS, SURPLUS_COLUMN};
 
 /// Most names that a message lists.
 const MOST_LISTED: usize = 12;
@@ -15,9 +15,6 @@ const ALIKE: f64 = 0.8;
 pub(super) fn is_results_column(name: &str) -> bool {
     RESULTS_COLUMNS.contains(&name.trim())
 }
-
-/// The column that results have beside ours if a row has more cells than the header: what was too much.
-pub(super) const SURPLUS_COLUMN: &str = "surplus_cells";
 
 /// What the columns of a table mean.
 #[derive(Debug, Default)]

@@ -40,6 +40,8 @@ pub(super) struct Written {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) columns: Vec<usize>,
+    /// How many cells a row should have.
+    pub(super) width: usize,
     /// The columns of status and task id of a results file.
     pub(super) outcome: Option<(usize, usize)>,
     /// Whether cells that look like formulas were made harmless when this program wrote the file.
@@ -93,8 +95,9 @@ impl Row {
         Some((status.parse().ok()?, task_id))
     }
 
-    /// Replaces `out` by the user's own cells in one line of JSON: for CSV and TSV an array as long as
-    /// [`Manifest::columns`](crate::manifest::Manifest::columns), for JSONL the object without the keys that results add.
+    /// Replaces `out` by the user's own cells in one line of JSON: for a table an array as long as
+    /// [`Manifest::columns`](crate::manifest::Manifest::columns), and longer if the row [has more cells than the
+    /// header](Row::has_surplus); for JSONL the object without the keys that results add.
     pub fn cells_json(&self, out: &mut String) {
         out.clear();
         let Some(kept) = &self.written.kept else {
@@ -102,11 +105,16 @@ impl Row {
             return;
         };
         out.push('[');
-        for (at, column) in kept.columns.iter().enumerate() {
+        let surplus = if self.has_surplus() {
+            kept.width..self.written.record.len()
+        } else {
+            0..0
+        };
+        for (at, column) in kept.columns.iter().copied().chain(surplus).enumerate() {
             if at > 0 {
                 out.push(',');
             }
-            let cell = self.written.record.get(*column).unwrap_or_default();
+            let cell = self.written.record.get(column).unwrap_or_default();
             let cell = String::from_utf8_lossy(cell);
             push_json(
                 out,
@@ -118,6 +126,12 @@ impl Row {
             );
         }
         out.push(']');
+    }
+
+    /// Whether the row is invalid because it has more cells than the header.
+    pub fn has_surplus(&self) -> bool {
+        let width = self.written.kept.as_ref().map(|kept| kept.width);
+        self.is_illegible && width.is_some_and(|width| self.written.record.len() > width)
     }
 
     pub(super) fn clear(&mut self, number: u32) {

@@ -39,6 +39,8 @@ pub struct Survey {
     pub report: ProblemReport,
     /// Which rows repeat earlier ones.
     pub repeats: Repeats,
+    /// Whether any row has more cells than the header, and is invalid for it.
+    pub surplus: bool,
     /// For the second reading, to prove that it read the same.
     pub fingerprint: Fingerprint,
     /// The user's own columns in their order; for JSONL every key of any row in the order of first appearance, of which
@@ -114,7 +116,7 @@ pub fn survey(
     let mut keys = Keys::of(&reading.columns);
     let mut finder = RepeatFinder::new();
     let mut uploads = Uploads::default();
-    let mut rows = 0;
+    let (mut rows, mut surplus) = (0, false);
     let mut row = Row::default();
     while manifest.read(&mut row)? {
         rows = row.number();
@@ -125,6 +127,7 @@ pub fn survey(
             valid_by_kind.add(choice.length, choice.resolution);
             uploads.add(choice.image);
         }
+        surplus |= row.has_surplus();
         keys.add(&row);
         finder.add(&row);
         visit(&row);
@@ -155,6 +158,7 @@ pub fn survey(
         local_images: uploads.counts,
         report,
         repeats,
+        surplus,
         fingerprint,
         columns,
     })

@@ -10,12 +10,13 @@ use crate::escape;
 use crate::manifest::columns::{ColumnMap, shown};
 use crate::manifest::csv::TextRecords;
 use crate::manifest::fingerprint::Fingerprint;
-use crate::manifest::headers::{Header, HeaderFault, SURPLUS_COLUMN};
+use crate::manifest::headers::{Header, HeaderFault};
 use crate::manifest::place::{Ground, Position};
 use crate::manifest::problem::grouped;
 use crate::manifest::row::{Kept, Row};
 use crate::manifest::spelling::Suggestion;
 use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, Reading, Rule};
+use crate::row::SURPLUS_COLUMN;
 
 /// How many rows the header is looked for in: titles, a date and a remark may stand above it.
 const HEADER_ROWS: u32 = 20;
@@ -39,6 +40,7 @@ impl TableRows {
         let (header, header_record) = find_header(path, &ground, &mut records, &reading.columns)?;
         let kept = Arc::new(Kept {
             columns: header.kept.clone(),
+            width: header.names.len(),
             outcome: header.outcome,
             defused: header.outcome.is_some(),
         });

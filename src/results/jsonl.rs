@@ -4,9 +4,12 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::value::RawValue;
 
-use super::columns::{Cell, Columns, is_ours, object_keys, ours};
-use super::{ResultRow, cells};
-use crate::row::RESULTS_COLUMNS;
+use super::grid::{Surplus, surplus_of};
+use super::keys::object_keys;
+use super::ours::is_ours;
+use super::{Columns, Layout, ResultRow, cells, ours};
+use crate::row::{RESULTS_COLUMNS, SURPLUS_COLUMN};
+use crate::tables::Cell;
 
 /// Bytes gathered before they go to the file: a few hundred rows.
 const BUFFER_BYTES: usize = 128 * 1024;
@@ -15,26 +18,36 @@ const BUFFER_BYTES: usize = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct JsonlWriter<W: Write> {
     file: BufWriter<W>,
-    layout: Layout,
+    keys: Keys,
     /// The line that is being built; kept for its memory.
     line: Vec<u8>,
 }
 
 #[derive(Debug)]
-enum Layout {
-    /// The key of each place in the array; `None` for those that are not written.
-    Array(Vec<Option<String>>),
+enum Keys {
+    Array {
+        /// The key of each place in the array; `None` for those that are not written.
+        keys: Vec<Option<String>>,
+        surplus: Option<Surplus>,
+    },
     /// The row brings its own keys.
     Object,
 }
 
 impl<W: Write> JsonlWriter<W> {
-    pub(super) fn new(file: W, columns: &Columns) -> JsonlWriter<W> {
+    pub(super) fn new(file: W, layout: &Layout) -> JsonlWriter<W> {
         JsonlWriter {
             file: BufWriter::with_capacity(BUFFER_BYTES, file),
-            layout: match columns {
-                Columns::Named(names) => Layout::Array(object_keys(names)),
-                Columns::Objects(_) => Layout::Object,
+            keys: match &layout.columns {
+                Columns::Named(names) => {
+                    let surplus = surplus_of(layout, names);
+                    let mut keys = object_keys(names);
+                    if surplus.as_ref().is_some_and(|surplus| surplus.column == names.len()) {
+                        keys.push(Some(SURPLUS_COLUMN.to_owned()));
+                    }
+                    Keys::Array { keys, surplus }
+                }
+                Columns::Objects(_) => Keys::Object,
             },
             line: Vec::new(),
         }
@@ -43,18 +56,24 @@ impl<W: Write> JsonlWriter<W> {
     pub(super) fn write(&mut self, row: &ResultRow<'_>) -> io::Result<()> {
         let line = &mut self.line;
         line.clear();
-        match &self.layout {
-            Layout::Array(keys) => {
-                let mut values = cells::array(row.cells).into_iter();
-                for key in keys {
-                    let value = values.next();
-                    if let Some(key) = key {
-                        push_key(line, key)?;
-                        push_raw(line, value);
+        match &self.keys {
+            Keys::Array { keys, surplus } => {
+                let values = cells::array(row.cells);
+                for (place, key) in keys.iter().enumerate() {
+                    let Some(key) = key else { continue };
+                    push_key(line, key)?;
+                    match surplus.as_ref().filter(|surplus| surplus.column == place) {
+                        Some(surplus) => {
+                            let own = values.get(place).filter(|_| place < surplus.from);
+                            let mut text = own.map(|value| cells::text(value)).unwrap_or_default();
+                            surplus.append(&values, &mut text);
+                            push_text(line, &text)?;
+                        }
+                        None => push_raw(line, values.get(place).copied()),
                     }
                 }
             }
-            Layout::Object => {
+            Keys::Object => {
                 for (key, value) in cells::object(row.cells) {
                     if !is_ours(&key) {
                         push_key(line, &key)?;
@@ -63,13 +82,15 @@ impl<W: Write> JsonlWriter<W> {
                 }
             }
         }
-        for (key, cell) in RESULTS_COLUMNS.into_iter().zip(ours(row)) {
+        for (key, cell) in RESULTS_COLUMNS.into_iter().zip(ours::cells(row, None)) {
             push_key(line, key)?;
             match cell {
                 Cell::Empty => push_raw(line, None),
-                Cell::Text(text) => serde_json::to_writer(&mut *line, &text)?,
+                Cell::Text(text) | Cell::Written(text) | Cell::Word(text, _) | Cell::Link(text, _) => {
+                    serde_json::to_writer(&mut *line, &text)?;
+                }
                 Cell::Whole(number) => write!(line, "{number}")?,
-                Cell::Decimal(number) => write!(line, "{number}")?,
+                Cell::Decimal(number) | Cell::Share(number) | Cell::Money(number) => write!(line, "{number}")?,
             }
         }
         line.extend_from_slice(b"}\n");
@@ -86,6 +107,15 @@ fn push_key(line: &mut Vec<u8>, key: &str) -> io::Result<()> {
     line.push(if line.is_empty() { b'{' } else { b',' });
     serde_json::to_writer(&mut *line, key)?;
     line.push(b':');
+    Ok(())
+}
+
+/// What is not there is `null`, in these keys as in the others.
+fn push_text(line: &mut Vec<u8>, text: &str) -> io::Result<()> {
+    match text {
+        "" => push_raw(line, None),
+        text => serde_json::to_writer(line, text)?,
+    }
     Ok(())
 }
 

@@ -8,29 +8,45 @@
 //!
 //! | file | decides |
 //! | --- | --- |
-//! | `columns.rs` | which columns there are, and what stands in ours |
+//! | `layout.rs` | what results take over from their manifest |
+//! | `ours.rs` | what stands in our columns |
 //! | `cells.rs` | how the manifest's cells are read back |
-//! | `csv.rs`, `jsonl.rs` | how a row is written |
-//! | `atomic.rs` | how a file is replaced |
+//! | `grid.rs` | how they find their columns in a table |
+//! | `keys.rs`, `jsonl.rs` | how a row becomes an object |
+//! | `files.rs` | how a workbook links to the videos |
+//! | `summary.rs` | what the last sheet of a workbook says |
+//! | `recognise.rs` | what was written by us before |
+//!
+//! How a table is written, and how a file is replaced, is a matter of [`tables`](crate::tables).
 
-mod atomic;
 mod cells;
-mod columns;
-mod csv;
+mod files;
+mod grid;
 mod jsonl;
+mod keys;
+mod layout;
+mod ours;
+mod recognise;
+mod summary;
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::clock::UnixMillis;
 use crate::row::RowState;
+use crate::tables::{AtomicFile, Format, Head, Purpose, Table, TableError};
 
-pub use columns::Columns;
+pub use layout::{Columns, Dialect, Layout};
+pub use recognise::may_be_replaced;
+pub use summary::{Cause, Closing, Fact, FactValue};
 
-use atomic::AtomicFile;
-use csv::SeparatedWriter;
+use files::Files;
+use grid::Grid;
 use jsonl::JsonlWriter;
+use summary::Tally;
+
+/// The sheet of a workbook's results if the manifest was no workbook.
+const SHEET: &str = "Results";
 
 /// A row of the results: the manifest's cells and what is known of the row.
 #[derive(Debug, Clone)]
@@ -62,30 +78,12 @@ pub struct ResultRow<'a> {
     pub video_file: Option<&'a str>,
 }
 
-/// The kinds of results file there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResultsFormat {
-    /// Comma-separated.
-    Csv,
-    /// Tab-separated, quoted like CSV where it has to be.
-    Tsv,
-    /// One JSON object a line.
-    Jsonl,
-}
-
-impl ResultsFormat {
-    /// The format that the extension of `path` names, in any case. Worth asking before a run: an answer that comes
-    /// after the rows were paid for comes late.
-    pub fn of(path: &Path) -> Result<ResultsFormat, ResultsError> {
-        let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
-        match extension.to_ascii_lowercase().as_str() {
-            "csv" => Ok(ResultsFormat::Csv),
-            "tsv" | "tab" => Ok(ResultsFormat::Tsv),
-            "jsonl" | "ndjson" => Ok(ResultsFormat::Jsonl),
-            _ => Err(ResultsError::UnknownFormat { path: path.to_owned() }),
-        }
-    }
-}
+/// What the results say about themselves in an error.
+pub const PURPOSE: Purpose = Purpose {
+    noun: "results",
+    option: "--results",
+    remains: "the ledger still has every row",
+};
 
 /// Writes a results file row by row; nothing is at the path until [`finish`](ResultsWriter::finish), and nothing is
 /// left behind if the writer is dropped before.
@@ -93,102 +91,70 @@ impl ResultsFormat {
 pub struct ResultsWriter {
     path: PathBuf,
     body: Body,
+    tally: Tally,
 }
 
 #[derive(Debug)]
 enum Body {
-    Separated(Box<SeparatedWriter<AtomicFile>>),
+    Table { table: Box<Table>, grid: Grid },
     Jsonl(JsonlWriter<AtomicFile>),
 }
 
 impl ResultsWriter {
     /// A writer that will replace the file at `path`, or the one that `path` is a symbolic link to.
-    pub fn create(path: &Path, columns: &Columns) -> Result<ResultsWriter, ResultsError> {
-        let format = ResultsFormat::of(path)?;
-        let file = AtomicFile::create(path)?;
-        let body = match format {
-            ResultsFormat::Csv => SeparatedWriter::new(file, b',', columns).map(|csv| Body::Separated(Box::new(csv))),
-            ResultsFormat::Tsv => SeparatedWriter::new(file, b'\t', columns).map(|tsv| Body::Separated(Box::new(tsv))),
-            ResultsFormat::Jsonl => Ok(Body::Jsonl(JsonlWriter::new(file, columns))),
+    pub fn create(path: &Path, layout: &Layout) -> Result<ResultsWriter, TableError> {
+        let body = match Format::of(path, PURPOSE)? {
+            // Objects keep their own keys and the types of their values, which no table has.
+            Format::Jsonl => Body::Jsonl(JsonlWriter::new(AtomicFile::create(path, PURPOSE)?, layout)),
+            Format::Csv | Format::Tsv | Format::Xlsx => {
+                let grid = Grid::of(layout, Files::of(path, &layout.folder));
+                let head = Head {
+                    columns: grid.columns(),
+                    delimiter: layout.dialect.delimiter(),
+                    byte_order_mark: layout.dialect.byte_order_mark,
+                    sheet: layout.dialect.sheet.clone().unwrap_or_else(|| SHEET.to_owned()),
+                };
+                let table = Box::new(Table::create(path, PURPOSE, &head)?);
+                Body::Table { table, grid }
+            }
         };
         Ok(ResultsWriter {
             path: path.to_owned(),
-            body: body.map_err(|source| ResultsError::write(path, source))?,
+            body,
+            tally: Tally::default(),
         })
     }
 
     /// Adds one row; call it in manifest order.
-    pub fn write(&mut self, row: &ResultRow<'_>) -> Result<(), ResultsError> {
+    pub fn write(&mut self, row: &ResultRow<'_>) -> Result<(), TableError> {
+        self.tally.count(row.state);
         match &mut self.body {
-            Body::Separated(writer) => writer.write(row),
-            Body::Jsonl(writer) => writer.write(row),
+            Body::Table { table, grid } => table.row(&grid.cells(row)),
+            Body::Jsonl(writer) => writer.write(row).map_err(|source| self.failed(source)),
         }
-        .map_err(|source| ResultsError::write(&self.path, source))
     }
 
-    /// Puts the file in its place; when this returns, it is on the disk.
-    pub fn finish(self) -> Result<(), ResultsError> {
-        let file = match self.body {
-            Body::Separated(writer) => writer.into_inner(),
-            Body::Jsonl(writer) => writer.into_inner(),
-        }
-        .map_err(|source| ResultsError::write(&self.path, source))?;
-        file.commit().map_err(|source| ResultsError::write(&self.path, source))
+    /// Whether the file has a place for what [`finish`](ResultsWriter::finish) is told; else it need not be gathered.
+    pub fn has_summary(&self) -> bool {
+        matches!(Format::of(&self.path, PURPOSE), Ok(Format::Xlsx))
     }
-}
 
-/// Why there is no results file. The ledger has everything that would have been in it.
-#[derive(Debug, thiserror::Error)]
-pub enum ResultsError {
-    /// The extension names no format we write.
-    #[error("`{}` does not say which format the results should have", path.display())]
-    UnknownFormat {
-        /// As the user gave it.
-        path: PathBuf,
-    },
-    /// A directory, a device or a pipe: nothing that can be replaced.
-    #[error("`{}` is not a regular file", path.display())]
-    NotAFile {
-        /// As the user gave it.
-        path: PathBuf,
-    },
-    /// The file system said no.
-    #[error("cannot write the results to `{}`", path.display())]
-    Write {
-        /// As the user gave it.
-        path: PathBuf,
-        /// What the file system said.
-        source: io::Error,
-    },
-}
-
-impl ResultsError {
-    /// What the user can do about it.
-    pub fn help(&self) -> String {
-        match self {
-            ResultsError::UnknownFormat { .. } => {
-                "give `--results` a name that ends in `.csv`, `.tsv` or `.jsonl`".to_owned()
+    /// Puts the file in its place, in a workbook with a sheet about the whole; when this returns, it is on the disk.
+    pub fn finish(self, closing: &Closing) -> Result<(), TableError> {
+        match self.body {
+            Body::Table { table, .. } => {
+                let page = summary::page(&self.tally, closing, table.cut_cells());
+                table.finish(&[page])
             }
-            ResultsError::NotAFile { .. } => "give `--results` the name of a file".to_owned(),
-            ResultsError::Write { source, .. } => {
-                let cure = match source.kind() {
-                    io::ErrorKind::NotFound => "create the directory",
-                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                        "make the directory writable: the file is replaced, not written over"
-                    }
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
-                    _ => "remove the cause",
-                };
-                format!("{cure}, or give another file with `--results`; the ledger still has every row")
+            Body::Jsonl(writer) => {
+                let written = writer.into_inner().and_then(AtomicFile::commit);
+                written.map_err(|source| TableError::write(&self.path, PURPOSE, source))
             }
         }
     }
 
-    fn write(path: &Path, source: io::Error) -> ResultsError {
-        ResultsError::Write {
-            path: path.to_owned(),
-            source,
-        }
+    fn failed(&self, source: io::Error) -> TableError {
+        TableError::write(&self.path, PURPOSE, source)
     }
 }
 

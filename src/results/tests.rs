@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use calamine::{Data, Range, Reader, Xlsx, open_workbook};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -60,13 +61,17 @@ fn written(name: &str, columns: &Columns, rows: &[ResultRow<'_>]) -> String {
 }
 
 fn write_to_file(name: &str, columns: &Columns, rows: &[ResultRow<'_>]) -> (TempDir, PathBuf) {
+    write_with(name, &Layout::of(columns.clone()), rows, &Closing::default())
+}
+
+fn write_with(name: &str, layout: &Layout, rows: &[ResultRow<'_>], closing: &Closing) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
-    let mut writer = ResultsWriter::create(&path, columns).unwrap();
+    let mut writer = ResultsWriter::create(&path, layout).unwrap();
     for row in rows {
         writer.write(row).unwrap();
     }
-    writer.finish().unwrap();
+    writer.finish(closing).unwrap();
     (directory, path)
 }
 
@@ -139,6 +144,260 @@ fn a_ragged_or_unreadable_row_keeps_its_outcome() {
 }
 
 #[test]
+fn cells_beyond_the_header_have_a_column_of_their_own() {
+    let rows = [
+        queued(2, r#"["a","b"]"#),
+        queued(3, r#"["a","b","too","=much"]"#),
+        queued(4, r#"["short"]"#),
+    ];
+    let ragged = |names: &[&str], delimiter| Layout {
+        dialect: Dialect {
+            surplus: true,
+            delimiter,
+            ..Dialect::default()
+        },
+        ..Layout::of(named(names))
+    };
+    let written = |name: &str, layout: &Layout| {
+        let (_directory, path) = write_with(name, layout, &rows, &Closing::default());
+        fs::read_to_string(path).unwrap()
+    };
+    let text = written("r.csv", &ragged(&["prompt", "image_url"], Some(';')));
+    insta::assert_snapshot!(text, @r#"
+    prompt;image_url;surplus_cells;row;status;task_id;error_code;error_message;attempts;submitted_at;completed_at;credits;video_url;video_file
+    a;b;;2;queued;;;;0;;;;;
+    a;b;"too;=much";3;queued;;;;0;;;;;
+    short;;;4;queued;;;;0;;;;;
+    "#);
+    let text = written("r.tsv", &ragged(&["status", "prompt"], None));
+    assert!(text.contains("\nb\ttoo,=much\t3\tqueued"), "{text}");
+    // Results of results: the column is there, and takes what is new beside what it has.
+    let text = written("r.csv", &ragged(&["prompt", "surplus_cells"], None));
+    assert!(text.starts_with("prompt,surplus_cells,row,"), "{text}");
+    assert!(text.contains("\na,\"b,too,=much\",3,"), "{text}");
+    for (names, object) in [
+        (
+            ["prompt", "image_url"],
+            r#"{"prompt":"a","image_url":"b","surplus_cells":"too,=much","row":3"#,
+        ),
+        (
+            ["prompt", "surplus_cells"],
+            r#"{"prompt":"a","surplus_cells":"b,too,=much","row":3"#,
+        ),
+        (
+            ["prompt", "status"],
+            r#"{"prompt":"a","surplus_cells":"too,=much","row":3"#,
+        ),
+    ] {
+        let text = written("r.jsonl", &ragged(&names, None));
+        assert!(text.lines().nth(1).unwrap().starts_with(object), "{text}");
+    }
+    let text = written("r.jsonl", &ragged(&["prompt", "image_url"], None));
+    assert!(
+        text.starts_with(r#"{"prompt":"a","image_url":"b","surplus_cells":null,"row":2"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_csv_file_is_written_in_the_manifests_dialect() {
+    let layout = |dialect| Layout {
+        dialect,
+        ..Layout::of(named(&["prompt"]))
+    };
+    let start = |name: &str, dialect: Dialect| {
+        let (_directory, path) = write_with(name, &layout(dialect), &[], &Closing::default());
+        fs::read_to_string(path).unwrap().chars().take(8).collect::<String>()
+    };
+    let semicolons = || Dialect {
+        delimiter: Some(';'),
+        ..Dialect::default()
+    };
+    let marked = || Dialect {
+        byte_order_mark: true,
+        ..Dialect::default()
+    };
+    assert_eq!(start("r.csv", Dialect::default()), "prompt,r");
+    assert_eq!(start("r.csv", semicolons()), "prompt;r");
+    assert_eq!(start("r.tsv", semicolons()), "prompt\tr");
+    assert_eq!(start("r.csv", marked()), "\u{feff}prompt,");
+}
+
+/// A sheet of the workbook at `path`.
+fn sheet(path: &Path, name: &str) -> Range<Data> {
+    let mut workbook: Xlsx<_> = open_workbook(path).unwrap();
+    workbook.worksheet_range(name).unwrap()
+}
+
+/// The sheet's cells as text, line by line, without blank lines.
+fn lines_of(range: &Range<Data>) -> String {
+    let line = |row: &[Data]| -> String {
+        let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
+        cells.join(" | ").trim_end_matches([' ', '|']).to_owned()
+    };
+    let lines: Vec<String> = range.rows().map(line).filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
+}
+
+/// Ten rows: one in each state, and one more that is saved.
+fn one_of_each() -> Vec<ResultRow<'static>> {
+    let states = RowState::ALL.into_iter().chain([RowState::Saved]).zip(1..);
+    states
+        .map(|(state, number)| ResultRow {
+            state,
+            ..saved(number, r#"["a boat","https://i.example.org/a.png","007"]"#)
+        })
+        .collect()
+}
+
+#[test]
+fn a_workbook_has_the_users_columns_ours_and_a_sheet_about_the_whole() {
+    let layout = Layout {
+        dialect: Dialect {
+            sheet: Some("镜头".to_owned()),
+            ..Dialect::default()
+        },
+        ..Layout::of(named(&["prompt", "image_url", "no"]))
+    };
+    let closing = Closing {
+        title: "Results of clips.xlsx".to_owned(),
+        facts: vec![
+            Fact {
+                label: "spent, in credits",
+                value: FactValue::Number(1_480.5),
+            },
+            Fact {
+                label: "the last run was halted",
+                value: FactValue::Text("=no more credits (402)".to_owned()),
+            },
+            Fact {
+                label: "spent, in US dollars",
+                value: FactValue::Money(f64::NAN),
+            },
+        ],
+        causes: vec![Cause {
+            state: RowState::Rejected,
+            code: "422".to_owned(),
+            message: "no such image".to_owned(),
+            rows: 6,
+            first_rows: vec![2, 3, 4, 5, 9],
+        }],
+    };
+    let (_directory, path) = write_with("r.xlsx", &layout, &one_of_each(), &closing);
+    let workbook: Xlsx<_> = open_workbook(&path).unwrap();
+    assert_eq!(workbook.sheet_names(), ["镜头", "Summary"]);
+    let rows = sheet(&path, "镜头");
+    assert_eq!(rows.get_size(), (11, 14));
+    insta::assert_snapshot!(lines_of(&rows).lines().take(2).collect::<Vec<_>>().join("\n"), @"
+    prompt | image_url | no | row | status | task_id | error_code | error_message | attempts | submitted_at | completed_at | credits | video_url | video_file
+    a boat | https://i.example.org/a.png | 007 | 1 | invalid | task_hailuo_1790000004242 |  |  | 2 | 2026-09-21T14:13:20.042Z | 2026-09-21T14:14:50.000Z | 30 | https://tempfile.example.org/x7.mp4 | videos/1.mp4
+    ");
+    insta::assert_snapshot!(lines_of(&sheet(&path, "Summary")), @"
+    Results of clips.xlsx
+    Rows
+    status | rows | share | what it means
+    invalid | 1 | 0.1 | breaks a rule and was not sent: `error_message` says which
+    queued | 1 | 0.1 | waits to be sent: run the batch again to go on
+    sending | 1 | 0.1 | is being sent at this moment
+    accepted | 1 | 0.1 | the API has taken it; its task has not ended, or nobody has looked yet
+    rejected | 1 | 0.1 | the API refused it: `error_message` says why
+    unknown | 1 | 0.1 | sent, and no answer came: it may have been charged; decide with `settle`
+    succeeded | 1 | 0.1 | the video is made; it lies at `video_url` for a while and is not saved yet
+    failed | 1 | 0.1 | the API took it and could not make the video: `error_message` says why
+    saved | 2 | 0.2 | the video is on disk: `video_file` says where
+    all rows | 10
+    Batch
+    spent, in credits | 1480.5
+    the last run was halted | =no more credits (402)
+    spent, in US dollars | not known
+    Problems
+    status | rows | code | what happened | first rows
+    rejected | 6 | 422 | no such image | 2, 3, 4, 5, 9, …
+    ");
+}
+
+/// A part of the workbook at `path`.
+fn part(path: &Path, name: &str) -> String {
+    let mut archive = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
+    std::io::read_to_string(archive.by_name(name).unwrap()).unwrap()
+}
+
+#[test]
+fn every_state_has_a_colour_but_the_one_that_nothing_has_happened_to() {
+    let layout = Layout::of(named(&["prompt", "image_url", "no"]));
+    let (_directory, path) = write_with("r.xlsx", &layout, &one_of_each(), &Closing::default());
+    let styles = part(&path, "xl/styles.xml");
+    let formats: Vec<&str> = styles.split_once("<cellXfs").unwrap().1.split("<xf ").skip(1).collect();
+    let sheet = part(&path, "xl/worksheets/sheet1.xml");
+    for (row, state) in (2..).zip(RowState::ALL) {
+        let cell = sheet.split_once(&format!(r#"<c r="E{row}" s=""#)).unwrap().1;
+        let (style, rest) = cell.split_once('"').unwrap();
+        assert!(rest.contains(state.as_str()), "{rest:.80}");
+        let format = formats[style.parse::<usize>().unwrap()];
+        assert_eq!(
+            format.contains(r#"applyFill="1""#),
+            state != RowState::Queued,
+            "{state}: {format}"
+        );
+    }
+}
+
+#[test]
+fn images_and_videos_are_links_and_the_users_other_addresses_are_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let layout = Layout {
+        dialect: Dialect {
+            image_column: Some("图片".to_owned()),
+            ..Dialect::default()
+        },
+        folder: directory.path().to_owned(),
+        ..Layout::of(named(&["status", "prompt", "图片", "callback_url"]))
+    };
+    let path = out.join("r.xlsx");
+    let mut writer = ResultsWriter::create(&path, &layout).unwrap();
+    let callback = r#"["x","a boat","https://i.example.org/a.png","https://hook.example.org/"]"#;
+    writer.write(&saved(1, callback)).unwrap();
+    let local = r#"["x","a boat","images/boat.png",""]"#;
+    let evil = ResultRow {
+        video_url: Some("file:///etc/passwd"),
+        video_file: None,
+        ..saved(2, local)
+    };
+    writer.write(&evil).unwrap();
+    writer.finish(&Closing::default()).unwrap();
+    let links = part(&path, "xl/worksheets/_rels/sheet1.xml.rels");
+    let targets: Vec<&str> = links
+        .split("Target=\"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    assert_eq!(
+        targets,
+        [
+            "https://i.example.org/a.png",
+            "https://tempfile.example.org/x7.mp4",
+            "../videos/1.mp4"
+        ]
+    );
+}
+
+#[test]
+fn objects_become_a_workbook_too() {
+    let rows = [queued(
+        1,
+        r#"{"prompt":"a","duration":6,"input":{"x":[1]},"status":"saved"}"#,
+    )];
+    let columns = objects(&["prompt", "duration", "input"]);
+    let (_directory, path) = write_to_file("r.xlsx", &columns, &rows);
+    assert_eq!(
+        lines_of(&sheet(&path, "Results")).lines().nth(1).unwrap(),
+        r#"a | 6 | {"x":[1]} | 1 | queued |  |  |  | 0"#
+    );
+}
+
+#[test]
 fn formulas_are_defused_in_cells_of_the_user_and_of_the_server() {
     let row = ResultRow {
         error_message: Some("=HYPERLINK(\"https://evil.example.org\")"),
@@ -155,26 +414,15 @@ fn formulas_are_defused_in_cells_of_the_user_and_of_the_server() {
 }
 
 #[test]
-fn the_extension_names_the_format() {
-    for (name, format) in [
-        ("r.csv", ResultsFormat::Csv),
-        ("R.TSV", ResultsFormat::Tsv),
-        ("a.results.jsonl", ResultsFormat::Jsonl),
-    ] {
-        assert_eq!(ResultsFormat::of(Path::new(name)).unwrap(), format, "{name}");
-    }
-    for name in ["results", "r.ods", "r.csv.gz"] {
-        let error = ResultsFormat::of(Path::new(name)).unwrap_err();
-        assert!(matches!(error, ResultsError::UnknownFormat { .. }), "{name}");
-    }
-}
-
-#[test]
 fn an_error_names_the_path_the_cause_and_the_remedy() {
-    let error = ResultsWriter::create(Path::new("/nowhere/at/all.csv"), &named(&[])).unwrap_err();
+    let layout = Layout::of(named(&[]));
+    let error = ResultsWriter::create(Path::new("/nowhere/at/all.csv"), &layout).unwrap_err();
     assert_eq!(error.to_string(), "cannot write the results to `/nowhere/at/all.csv`");
     assert!(std::error::Error::source(&error).is_some());
-    assert!(error.help().starts_with("create the directory"));
+    assert_eq!(
+        error.help(),
+        "create the directory, or give another file with `--results`; the ledger still has every row"
+    );
 }
 
 #[test]
@@ -183,11 +431,11 @@ fn a_reader_never_sees_half_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("r.csv");
     let rewrite = || {
-        let mut writer = ResultsWriter::create(&path, &named(&["prompt"])).unwrap();
+        let mut writer = ResultsWriter::create(&path, &Layout::of(named(&["prompt"]))).unwrap();
         for number in 1..=ROWS {
             writer.write(&saved(number, r#"["a boat"]"#)).unwrap();
         }
-        writer.finish().unwrap();
+        writer.finish(&Closing::default()).unwrap();
     };
     rewrite();
     let stop = AtomicBool::new(false);
@@ -238,6 +486,29 @@ proptest! {
             .collect();
         let expected: Vec<_> = std::iter::once(header).chain(rows).collect();
         prop_assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn any_table_survives_a_workbook((header, rows) in tables()) {
+        let cells: Vec<_> = rows.iter().map(|row| json!(row).to_string()).collect();
+        let results: Vec<_> = (1..).zip(&cells).map(|(number, cells)| queued(number, cells)).collect();
+        let (_directory, path) = write_to_file("r.xlsx", &Columns::Named(header.clone()), &results);
+        let sheet = sheet(&path, "Results");
+        for (at, row) in (1..).zip(&rows) {
+            for (column, cell) in (0..).zip(row) {
+                let read = match sheet.get_value((at, column)) {
+                    None | Some(Data::Empty) => String::new(),
+                    Some(Data::String(text)) => escape::from_spreadsheet(text).to_owned(),
+                    Some(Data::Float(number)) => number.to_string(),
+                    Some(other) => format!("{other:?}"),
+                };
+                prop_assert_eq!(&read, cell);
+            }
+        }
+        for (column, name) in (0..).zip(&header) {
+            let read = sheet.get_value((0, column)).map(ToString::to_string).unwrap_or_default();
+            prop_assert_eq!(&read, name);
+        }
     }
 
     #[test]

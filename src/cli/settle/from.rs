@@ -111,7 +111,7 @@ pub(super) async fn run(args: SettleArgs, source: &Path) -> Result<ExitCode, Fai
     }
     let report = Report::new(pasted, fates, args.dry_run);
     if report.accepted() > 0 && !args.dry_run && (args.files.results.is_some() || job.results.exists()) {
-        write_results(&job.ledger, &job.results)?;
+        write_results(&job)?;
     }
     drop(store);
     let left = unknown_rows(&job)?;

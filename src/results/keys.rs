@@ -1,57 +1,9 @@
-//! Which columns a results file has, and what stands in ours.
+//! The keys of a table's columns, where its rows become objects.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::ResultRow;
+use super::ours::is_ours;
 use crate::row::RESULTS_COLUMNS;
-
-/// The manifest's own columns, and how a row's cells are stored. Names of ours among them are left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Columns {
-    /// A table (CSV, TSV, XLSX): cells are a JSON array of strings in this order. Names may be empty or repeated, as
-    /// people's headers are.
-    Named(Vec<String>),
-    /// JSONL: cells are a JSON object; these are the keys of all rows, in the order in which they first appear.
-    Objects(Vec<String>),
-}
-
-/// A value in one of our columns.
-pub(super) enum Cell<'a> {
-    Empty,
-    Text(Cow<'a, str>),
-    Whole(u32),
-    Decimal(f64),
-}
-
-/// What stands in [`RESULTS_COLUMNS`] for `row`, in that order.
-pub(super) fn ours<'a>(row: &ResultRow<'a>) -> [Cell<'a>; RESULTS_COLUMNS.len()] {
-    let text = |text: Option<&'a str>| text.map_or(Cell::Empty, |text| Cell::Text(Cow::Borrowed(text)));
-    let time = |time: Option<crate::clock::UnixMillis>| {
-        time.map_or(Cell::Empty, |moment| Cell::Text(Cow::Owned(moment.to_rfc3339())))
-    };
-    [
-        Cell::Whole(row.number),
-        Cell::Text(Cow::Borrowed(row.state.as_str())),
-        text(row.task_id),
-        text(row.error_code),
-        text(row.error_message),
-        Cell::Whole(row.attempts),
-        time(row.submitted_at),
-        time(row.completed_at),
-        // Neither CSV nor JSON has a word for infinity, and no price is one.
-        row.credits
-            .filter(|credits| credits.is_finite())
-            .map_or(Cell::Empty, Cell::Decimal),
-        text(row.video_url),
-        text(row.video_file),
-    ]
-}
-
-/// Whether a column of the manifest has to make room for ours.
-pub(super) fn is_ours(name: &str) -> bool {
-    RESULTS_COLUMNS.contains(&name)
-}
 
 /// Object keys for a table's columns: the names, except that an empty one becomes `column_3` (its place, from 1) and
 /// a repeated one `name_2`. `None` stands for a column that makes room for ours.

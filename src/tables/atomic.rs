@@ -1,43 +1,69 @@
 //! A file that is replaced in one step: a reader, and a crash, find the old one or the new one.
 
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::ResultsError;
-
-/// How the file is called until it is complete. A leftover of a machine that lost its power can be deleted.
-const TEMPORARY_PREFIX: &str = ".hailuo-batch-results-";
+use super::{Purpose, TableError};
 
 /// As many symbolic links as Linux itself follows before it gives up.
 const MOST_LINKS: usize = 40;
 
 /// The new content of a file, beside the old one until [`commit`](AtomicFile::commit). Dropped, it leaves no trace.
 #[derive(Debug)]
-pub(super) struct AtomicFile {
+pub struct AtomicFile {
     target: PathBuf,
     temporary: NamedTempFile,
+    prefix: String,
 }
 
 impl AtomicFile {
-    pub(super) fn create(path: &Path) -> Result<AtomicFile, ResultsError> {
-        let failed = |source| ResultsError::write(path, source);
+    /// Begins a file that will replace the one at `path`, or the one that `path` is a symbolic link to. Until it is
+    /// complete it is called `.hailuo-batch-NOUN-XXXXXX.tmp`; a leftover of a machine that lost its power can be deleted.
+    pub fn create(path: &Path, purpose: Purpose) -> Result<AtomicFile, TableError> {
+        let failed = |source| TableError::write(path, purpose, source);
         let target = behind_links(path).map_err(failed)?;
         let old = match fs::symlink_metadata(&target) {
             Ok(metadata) if metadata.is_file() => Some(metadata),
-            Ok(_) => return Err(ResultsError::NotAFile { path: path.to_owned() }),
+            Ok(_) => {
+                return Err(TableError::NotAFile {
+                    path: path.to_owned(),
+                    purpose,
+                });
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
-        let temporary = open_beside(&target, old.as_ref()).map_err(failed)?;
-        Ok(AtomicFile { target, temporary })
+        let prefix = format!(".hailuo-batch-{}-", purpose.noun);
+        let temporary = open_beside(&target, &prefix, old.as_ref()).map_err(failed)?;
+        Ok(AtomicFile {
+            target,
+            temporary,
+            prefix,
+        })
+    }
+
+    /// Where the file will stand; what else is temporary has its place here, too: there is room, and nobody else reads it.
+    pub fn directory(&self) -> &Path {
+        directory_of(&self.target)
+    }
+
+    /// The same content behind `head`. Costs a copy of the file.
+    pub(super) fn prepended(self, head: &[u8]) -> io::Result<AtomicFile> {
+        let mut old = self.temporary.as_file();
+        let temporary = open_beside(&self.target, &self.prefix, Some(&old.metadata()?))?;
+        let mut new = temporary.as_file();
+        new.write_all(head)?;
+        old.seek(SeekFrom::Start(0))?;
+        io::copy(&mut old, &mut new)?;
+        Ok(AtomicFile { temporary, ..self })
     }
 
     /// Makes the content durable, puts it in place, and makes that durable too.
-    pub(super) fn commit(self) -> io::Result<()> {
+    pub fn commit(self) -> io::Result<()> {
         self.temporary.as_file().sync_all()?;
         self.temporary.persist(&self.target).map_err(|error| error.error)?;
         match File::open(directory_of(&self.target)).and_then(|directory| directory.sync_all()) {
@@ -72,12 +98,12 @@ fn behind_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many symbolic links"))
 }
 
-fn open_beside(target: &Path, old: Option<&Metadata>) -> io::Result<NamedTempFile> {
+fn open_beside(target: &Path, prefix: &str, old: Option<&Metadata>) -> io::Result<NamedTempFile> {
     // Temporary files are private by default; results are for the people who may read the manifest. The system takes
     // the umask off what we ask for here.
     let fresh_mode = old.map_or(0o666, |_| 0o600);
     let temporary = Builder::new()
-        .prefix(TEMPORARY_PREFIX)
+        .prefix(prefix)
         .suffix(".tmp")
         .permissions(Permissions::from_mode(fresh_mode))
         .tempfile_in(directory_of(target))?;
@@ -107,8 +133,18 @@ mod tests {
 
     use super::*;
 
+    const PURPOSE: Purpose = Purpose {
+        noun: "results",
+        option: "--results",
+        remains: "",
+    };
+
+    fn create(path: &Path) -> AtomicFile {
+        AtomicFile::create(path, PURPOSE).unwrap()
+    }
+
     fn replace(path: &Path, content: &str) {
-        let mut file = AtomicFile::create(path).unwrap();
+        let mut file = create(path);
         file.write_all(content.as_bytes()).unwrap();
         file.commit().unwrap();
     }
@@ -159,11 +195,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("circle.csv");
         symlink("circle.csv", &link).unwrap();
-        assert!(matches!(AtomicFile::create(&link), Err(ResultsError::Write { .. })));
-        assert!(matches!(
-            AtomicFile::create(directory.path()),
-            Err(ResultsError::NotAFile { .. })
-        ));
+        let refused = |path: &Path| AtomicFile::create(path, PURPOSE).unwrap_err();
+        assert!(matches!(refused(&link), TableError::Write { .. }));
+        assert!(matches!(refused(directory.path()), TableError::NotAFile { .. }));
     }
 
     #[test]
@@ -171,10 +205,28 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let results = directory.path().join("results.csv");
         fs::write(&results, "old").unwrap();
-        let mut file = AtomicFile::create(&results).unwrap();
+        let mut file = create(&results);
         file.write_all(b"half of the n").unwrap();
         drop(file);
         assert_eq!(fs::read_to_string(&results).unwrap(), "old");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_head_that_is_put_before_the_content_changes_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let results = directory.path().join("results.csv");
+        fs::write(&results, "old").unwrap();
+        fs::set_permissions(&results, Permissions::from_mode(0o640)).unwrap();
+        let mut file = create(&results);
+        let body = "a line of many\n".repeat(100_000);
+        file.write_all(body.as_bytes()).unwrap();
+        let mut file = file.prepended(b"head\n").unwrap();
+        file.write_all(b"and more").unwrap();
+        assert_eq!(fs::read_to_string(&results).unwrap(), "old");
+        file.commit().unwrap();
+        assert_eq!(fs::read_to_string(&results).unwrap(), format!("head\n{body}and more"));
+        assert_eq!(mode_of(&results), 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }
