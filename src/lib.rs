@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → leaf types
+//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → { job  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -21,6 +21,7 @@ pub mod row;
 pub mod webhook_key;
 
 pub mod job;
+pub mod web;
 
 // The world: the file, the API, the durable record.
 pub mod kie;

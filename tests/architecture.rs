@@ -23,18 +23,19 @@ const LEAVES: &[&str] = &[
 /// What each module may import beside itself and the leaves. `cli` joins them all, and nothing imports `cli`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("job", &[]),
+    ("web", &[]),
     ("manifest", &[]),
-    ("kie", &[]),
+    ("kie", &["web"]),
     ("ledger", &[]),
     ("dispatch", &["job", "kie", "ledger"]),
-    ("collect", &["job", "kie", "ledger"]),
+    ("collect", &["job", "kie", "ledger", "web"]),
     ("results", &[]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
     (
         "cli",
         &[
-            "job", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
+            "job", "web", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
         ],
     ),
 ];
