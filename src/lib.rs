@@ -13,6 +13,7 @@
 pub mod address;
 pub mod clock;
 pub mod escape;
+pub mod finding;
 pub mod image;
 pub mod pace;
 pub mod price;

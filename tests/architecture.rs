@@ -12,6 +12,7 @@ const LEAVES: &[&str] = &[
     "address",
     "clock",
     "escape",
+    "finding",
     "image",
     "pace",
     "price",
