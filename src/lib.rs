@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → { job  web } → leaf types
+//! main → cli → { preflight  dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → { job  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -32,6 +32,7 @@ pub mod manifest;
 // The work.
 pub mod collect;
 pub mod dispatch;
+pub mod preflight;
 pub mod results;
 pub mod sandbox;
 pub mod view;

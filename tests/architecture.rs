@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("manifest", &[]),
     ("kie", &["web"]),
     ("ledger", &[]),
+    ("preflight", &["web"]),
     ("dispatch", &["job", "kie", "ledger"]),
     ("collect", &["job", "kie", "ledger", "web"]),
     ("results", &[]),
@@ -36,7 +37,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "job", "web", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
+            "job",
+            "web",
+            "manifest",
+            "kie",
+            "ledger",
+            "preflight",
+            "dispatch",
+            "collect",
+            "results",
+            "view",
+            "sandbox",
         ],
     ),
 ];

@@ -2,7 +2,7 @@
 //! what failures are called.
 //!
 //! The API's client ([`crate::kie`]), the fetcher of videos ([`crate::collect::fetch`]) and whoever looks at images on the
-//! web build on it. There is no key in here, and nothing sends a request by itself. Imports leaf
+//! web ([`crate::preflight`]) build on it. There is no key in here, and nothing sends a request by itself. Imports leaf
 //! types only.
 //!
 //! | file | decides |
