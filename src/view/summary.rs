@@ -233,7 +233,8 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
         };
         let what = match summary.command {
             Command::Collect => "what was collected is recorded",
-            Command::Run | Command::Check | Command::Status => "the requests in flight were finished",
+            Command::Check => "not every image was looked at",
+            Command::Run | Command::Status => "the requests in flight were finished",
         };
         writeln!(formatter, "\ninterrupted by {by}: {what}")?;
     }
