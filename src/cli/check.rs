@@ -46,11 +46,11 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let job = Job::load((args.files, args.planning, args.place, args.looking, args.reporting).into())?;
     let console = Console::new(&job)?;
     let (survey, web_images) = look_through(&job, &console)?;
-    let interrupted = web_images.as_ref().and_then(|images| images.interrupted);
-    let summary = Summary {
-        interrupted,
-        ..summary_of(&job, &survey, selection)
-    };
+    let mut summary = summary_of(&job, &survey, selection);
+    if let Some(images) = &web_images {
+        summary.invalid_by_image = u64::from(images.spoiled_rows);
+        summary.interrupted = images.interrupted;
+    }
     if job.output.json {
         let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");
         object["problems"] = json!(survey.report);

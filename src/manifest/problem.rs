@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::image;
-use crate::manifest::{MOST_CELL_BYTES, MOST_COLUMNS};
+use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS};
 use crate::row::MODEL;
 
 /// Whether a row can be sent all the same.
@@ -287,6 +287,11 @@ impl Problem {
     /// What to write instead.
     pub fn help(&self) -> Option<Cow<'static, str>> {
         self.rule.help()
+    }
+
+    /// Whether it is about this field.
+    pub(super) fn is_of(&self, field: Field) -> bool {
+        self.column.as_deref() == Some(field.as_str())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::finding::Finding;
 use crate::image::{Fault, MOST_BYTES};
 use crate::manifest::images::{problem, problem_of_fault};
 use crate::manifest::problem::grouped;
-use crate::manifest::{Images, Manifest, ManifestError, Problem, Repeat, Row, Rule, Severity, Survey, web_url};
+use crate::manifest::{Field, Images, Manifest, ManifestError, Problem, Repeat, Row, Rule, Severity, Survey, web_url};
 
 impl Survey {
     /// Reads the manifest again, and takes in what `finding` knows of each row's image on the web (see
@@ -22,6 +22,11 @@ impl Survey {
         while manifest.read(&mut row)? {
             let found = row.web_image().and_then(|address| Some((address, finding(address)?)));
             let Some((address, finding)) = found else { continue };
+            let is_told = |problem: &Problem| problem.rule == Rule::UnreachableHost && problem.is_of(Field::ImageUrl);
+            if matches!(finding, Finding::Private(_)) && row.problems().iter().any(is_told) {
+                // That it is private was said already, and what to do about it.
+                continue;
+            }
             let problems = problems_of(address, finding);
             for problem in &problems {
                 self.report.add(Some(row.number()), row.line(), problem);

@@ -30,6 +30,8 @@ pub struct Summary {
     pub sandbox: bool,
     /// All rows of the manifest by state, over all runs.
     pub counts: Counts,
+    /// Of the invalid rows those that a run would send all the same: only a look at their images has shown what is wrong.
+    pub invalid_by_image: u64,
     /// Rows whose content was changed after it may have been paid for: what is recorded is of the earlier content.
     pub changed: u64,
     /// Unknown rows that the manifest no longer has; in no count by state.

@@ -43,11 +43,15 @@ fn words_for(innermost: &(dyn Error + 'static)) -> String {
     match innermost.downcast_ref::<rustls::Error>() {
         Some(rustls::Error::InvalidMessage(_)) => "the server does not speak TLS".to_owned(),
         Some(error) => format!("TLS: {error}"),
-        None => words_for_system_error(&innermost.to_string()),
+        None => words_for_text(&innermost.to_string()),
     }
 }
 
-fn words_for_system_error(said: &str) -> String {
+/// The same for errors that have no type to be asked.
+fn words_for_text(said: &str) -> String {
+    if said == "end of file before message length reached" {
+        return "the connection was closed before its end".to_owned();
+    }
     match said.strip_prefix("failed to lookup address information: ") {
         Some(why) => format!("the host's name cannot be resolved ({why})"),
         None => said.to_owned(),

@@ -34,6 +34,9 @@ pub(super) struct WebImages {
     looked_at: u64,
     bad: u64,
     not_reached: u64,
+    /// Rows that are invalid for what was found and nothing else.
+    #[serde(skip)]
+    pub(super) spoiled_rows: u32,
     /// The signal that ended it early.
     #[serde(skip)]
     pub(super) interrupted: Option<Signal>,
@@ -72,6 +75,7 @@ pub(super) async fn look(
     console.progress.finish();
     let ((mut images, addresses), findings) = outcome?;
 
+    let invalid = survey.invalid;
     if !findings.is_empty() {
         survey.take_in_findings(&job.manifest, &mut images, |address| {
             findings.get(addresses.key(address))
@@ -83,6 +87,7 @@ pub(super) async fn look(
         looked_at: standing.looked_at,
         bad: standing.bad,
         not_reached: standing.not_reached,
+        spoiled_rows: survey.invalid - invalid,
         interrupted: signals.first().filter(|_| standing.done() < total),
     })
 }
@@ -136,7 +141,7 @@ pub(super) fn told_of(images: &WebImages) -> String {
         looked_at,
         bad,
         not_reached,
-        interrupted: _,
+        ..
     } = *images;
     if addresses == 0 {
         return "\nimages on the web: there are none\n".to_owned();
@@ -154,9 +159,6 @@ pub(super) fn told_of(images: &WebImages) -> String {
         }
     }
     text.push('\n');
-    if bad > 0 {
-        text.push_str("  note: `run` does not look at them: it sends rows with a bad one, and their tasks fail\n");
-    }
     text
 }
 
@@ -172,6 +174,7 @@ mod tests {
                 looked_at,
                 bad,
                 not_reached,
+                spoiled_rows: 0,
                 interrupted: None,
             })
         };
@@ -184,7 +187,6 @@ mod tests {
         images on the web: 120 looked at, none bad
 
         images on the web: 120 looked at, 3 bad, 1 could not be looked at
-          note: `run` does not look at them: it sends rows with a bad one, and their tasks fail
 
         images on the web: 36 looked at, none bad, 1 could not be looked at, 463 still to be looked at
         "
