@@ -96,7 +96,7 @@ impl FromStr for ImageKind {
 
 /// Width and height in pixels, as the file stores them: a camera's note to turn the picture is not followed. None of the
 /// limits below changes when the two are swapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dimensions {
     /// Pixels from left to right.
     pub width: u32,
@@ -154,7 +154,7 @@ pub struct Look {
 }
 
 /// What keeps an image from becoming a video.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The file has no bytes.
     Empty,

@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger  tables } → leaf types
+//! main → cli → { preflight  dispatch  collect  results  view  sandbox } → { job  kie  ledger  tables } → { manifest  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -13,6 +13,7 @@
 pub mod address;
 pub mod clock;
 pub mod escape;
+pub mod finding;
 pub mod image;
 pub mod pace;
 pub mod price;
@@ -21,6 +22,7 @@ pub mod row;
 pub mod webhook_key;
 
 pub mod job;
+pub mod web;
 
 // The world: the file, the API, the durable record.
 pub mod kie;
@@ -31,6 +33,7 @@ pub mod tables;
 // The work.
 pub mod collect;
 pub mod dispatch;
+pub mod preflight;
 pub mod results;
 pub mod sandbox;
 pub mod view;

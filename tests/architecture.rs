@@ -12,6 +12,7 @@ const LEAVES: &[&str] = &[
     "address",
     "clock",
     "escape",
+    "finding",
     "image",
     "pace",
     "price",
@@ -23,11 +24,13 @@ const LEAVES: &[&str] = &[
 /// What each module may import beside itself and the leaves. `cli` joins them all, and nothing imports `cli`.
 const LAYERS: &[(&str, &[&str])] = &[
     ("job", &["manifest"]),
+    ("web", &[]),
     ("manifest", &[]),
-    ("kie", &[]),
+    ("kie", &["web"]),
     ("ledger", &[]),
+    ("preflight", &["web"]),
     ("dispatch", &["job", "kie", "ledger"]),
-    ("collect", &["job", "kie", "ledger"]),
+    ("collect", &["job", "kie", "ledger", "web"]),
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
@@ -35,7 +38,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "job", "manifest", "tables", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
+            "job",
+            "web",
+            "manifest",
+            "tables",
+            "kie",
+            "ledger",
+            "preflight",
+            "dispatch",
+            "collect",
+            "results",
+            "view",
+            "sandbox",
         ],
     ),
 ];

@@ -8,16 +8,13 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use support::machine::can_use;
-use support::server::{RawServer, Then, accepted, closed_port, json, send};
+use support::server::{Certificate, RawServer, Then, accepted, closed_port, json, send};
 use support::{Batch, Finished, KEY, in_parallel};
 
 /// A batch of `rows` rows with the ids `r1`, `r2`, … for the server at `url`.
@@ -484,27 +481,7 @@ fn a_certificate_that_is_not_trusted_halts_at_once() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let made = Command::new("openssl")
-        .current_dir(folder.path())
-        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-        .args(["-keyout", "key.pem", "-out", "certificate.pem"])
-        .output();
-    assert!(made.is_ok_and(|made| made.status.success()));
-    let certificate = CertificateDer::from_pem_file(folder.path().join("certificate.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(folder.path().join("key.pem")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)
-        .unwrap();
-    let config = Arc::new(config);
-    let server = RawServer::below_http(move |mut stream: TcpStream| {
-        let mut session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
-        assert!(session.complete_io(&mut stream).is_err(), "the client must hang up");
-    });
+    let server = Certificate::make(folder.path()).expect_hang_up();
     let port = server.address.rsplit_once(':').unwrap().1;
     let batch = batch(3, &format!("https://localhost:{port}"));
     let ended = batch.run(&["--concurrency", "1"]);

@@ -91,25 +91,27 @@ fn every_command_and_flag_in_the_readme_exists() {
 }
 
 #[test]
-fn every_option_of_run_is_in_the_table_with_its_default() {
+fn every_option_of_run_and_check_is_in_the_table_with_its_default() {
     let table = section("## Options");
-    let help = help(&["run"]);
-    let own = help.lines().filter(|line| line.trim_start().starts_with('-'));
-    for flag in own.flat_map(flags_in).filter(|flag| flag != "--help") {
-        let row = table
-            .lines()
-            .find(|line| line.starts_with('|') && line.split([' ', '`', '[', '|', ',']).any(|word| word == flag))
-            .unwrap_or_else(|| panic!("{flag} is not in the table of options"));
-        let Some(default) = default_in(&help, &flag) else {
-            continue;
-        };
-        let row = row.replace('`', "");
-        let cells: Vec<&str> = row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
-        assert_eq!(cells[1], default, "default of {flag}");
+    for command in ["run", "check"] {
+        let help = help(&[command]);
+        let own = help.lines().filter(|line| line.trim_start().starts_with('-'));
+        for flag in own.flat_map(flags_in).filter(|flag| flag != "--help") {
+            let row = table
+                .lines()
+                .find(|line| line.starts_with('|') && line.split([' ', '`', '[', '|', ',']).any(|word| word == flag))
+                .unwrap_or_else(|| panic!("{flag} is not in the table of options"));
+            let Some(default) = default_in(&help, &flag) else {
+                continue;
+            };
+            let row = row.replace('`', "");
+            let cells: Vec<&str> = row.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+            assert_eq!(cells[1], default, "default of {flag}");
+        }
     }
     // The help cannot take this one from where it is decided.
-    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains(&format!("Default: {UPLOAD_URL} for")), "{help}");
+    let words = help(&["run"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&format!("Default: {UPLOAD_URL} for")), "{words}");
 }
 
 #[test]

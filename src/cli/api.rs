@@ -118,13 +118,18 @@ async fn start_sandbox(job: &Job) -> Result<Sandbox, Failure> {
         .map_err(|error| Failure::EmbeddedSandbox(Box::new(error)))
 }
 
-fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
+/// The certificates to trust beside the system's, as PEM.
+pub(super) fn extra_roots(job: &Job) -> Result<Option<Vec<u8>>, Failure> {
     let read = |path: &PathBuf| {
         fs::read(path).map_err(|source| Failure::CaFile {
             path: path.clone(),
             source,
         })
     };
+    job.ca_file.as_ref().map(read).transpose()
+}
+
+fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
     Ok(ClientConfig {
         upload_url: upload_url(&base_url, job.upload_url.as_ref()),
         base_url,
@@ -133,7 +138,7 @@ fn client_config(job: &Job, base_url: Url) -> Result<ClientConfig, Failure> {
         question_timeout: QUESTION_TIMEOUT,
         upload_timeout: UPLOAD_TIMEOUT,
         reuse_connections: job.reuse_connections,
-        extra_roots_pem: job.ca_file.as_ref().map(read).transpose()?,
+        extra_roots_pem: extra_roots(job)?,
         no_proxy: job.sandbox,
     })
 }

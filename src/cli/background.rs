@@ -27,7 +27,7 @@ const RESULTS_SHARE: u32 = 20;
 const TICK: Duration = Duration::from_millis(200);
 
 /// How long the end of a run waits for progress to be drawn.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+pub(super) const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// What goes on beside the run: progress on the console, and the results once a minute or so and at a signal.
 pub(super) struct Background {
@@ -48,7 +48,9 @@ pub(super) struct Watched {
 impl Background {
     pub(super) fn start(job: &Job, console: &Console, watched: Watched, stop: watch::Receiver<bool>) -> Background {
         let (done, is_done) = watch::channel(false);
-        let progress = show_progress(console.clone(), job.rate, watched, is_done.clone());
+        let rate = job.rate;
+        let snapshot = move |elapsed| snapshot_of(&watched, rate, elapsed);
+        let progress = show_progress(console.clone(), snapshot, is_done.clone());
         let results = keep_results(job.clone(), stop, is_done);
         Background {
             progress: tokio::spawn(progress),
@@ -66,7 +68,12 @@ impl Background {
     }
 }
 
-async fn show_progress(console: Console, rate: Rate, watched: Watched, mut done: watch::Receiver<bool>) {
+/// Shows what `snapshot` says after so much time, until `done` changes.
+pub(super) async fn show_progress(
+    console: Console,
+    snapshot: impl Fn(Duration) -> Snapshot,
+    mut done: watch::Receiver<bool>,
+) {
     let started = Instant::now();
     let mut tick = tokio::time::interval(TICK);
     loop {
@@ -74,7 +81,7 @@ async fn show_progress(console: Console, rate: Rate, watched: Watched, mut done:
             _ = tick.tick() => {}
             _ = done.changed() => return,
         }
-        let snapshot = snapshot_of(&watched, rate, started.elapsed());
+        let snapshot = snapshot(started.elapsed());
         let progress = console.progress.clone();
         // A terminal that is stopped (Ctrl-S) blocks the write, and must block nothing else.
         blocking(move || progress.update(&snapshot)).await;
@@ -137,7 +144,7 @@ fn show_sending(snapshot: &mut Snapshot, standing: &Standing, rate: Rate, total:
         pause,
         eta,
         elapsed: snapshot.elapsed,
-        tasks: None,
+        ..Snapshot::default()
     };
 }
 

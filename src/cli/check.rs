@@ -1,27 +1,32 @@
 //! `hailuo-batch check`: what is wrong with a manifest, what it would cost and how long it would take.
 
+mod images;
+
 use std::fmt::Write;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
 
-use crate::job::{Files, Intake, Job, Place, Planning, Reporting};
+use crate::job::{Files, Intake, Job, Looking, Place, Planning, Reporting};
 use crate::ledger::Reader;
 use crate::manifest::{LocalImages, Survey};
+use crate::preflight::Addresses;
 use crate::price::{USD_PER_CREDIT, usd};
 use crate::row::RowState;
 use crate::view::{Command, Cost, Counts, Summary, exit_of};
 
 use super::console::Console;
 use super::failure::Failure;
+use super::in_runtime;
 use super::intake;
 use super::outputs::{self, estimate, selection_of, time_for};
+use images::WebImages;
 
 /// Validate a manifest: every problem with its place, the cost, the time it will take
 ///
 /// Sends nothing, writes nothing and needs no key. Cost and time are those of the whole manifest, as if nothing had
-/// been sent yet.
+/// been sent yet. With --images it also looks at the images on the web.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
@@ -33,19 +38,36 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
+    looking: Looking,
+    #[command(flatten)]
     reporting: Reporting,
 }
 
 pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     let selection = selection_of(&args.files);
-    let job = Job::load((args.files, args.planning, args.intake, args.place, args.reporting).into())?;
+    let job = Job::load(
+        (
+            args.files,
+            args.planning,
+            args.intake,
+            args.place,
+            args.looking,
+            args.reporting,
+        )
+            .into(),
+    )?;
     let console = Console::new(&job)?;
-    let survey = intake::survey(&job, &mut intake::images_of(&job))?;
-    let summary = summary_of(&job, &survey, selection);
+    let (survey, web_images) = look_through(&job, &console)?;
+    let mut summary = summary_of(&job, &survey, selection);
+    if let Some(images) = &web_images {
+        summary.invalid_by_image = u64::from(images.spoiled_rows);
+        summary.interrupted = images.interrupted;
+    }
     if job.output.json {
         let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");
         object["problems"] = json!(survey.report);
         object["local_images"] = json!(survey.local_images);
+        object["images"] = json!(web_images);
         console.answer_json(&object);
         return Ok(exit_of(&summary).into());
     }
@@ -57,10 +79,32 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     console.answer(&summary.to_string());
     console.answer(&cost_by_kind(&job, &survey));
     console.answer(&told_of(&survey.local_images));
+    if let Some(images) = &web_images {
+        console.answer(&images::told_of(images));
+    }
     if let Some(note) = already_done(&job) {
         console.notice(&note);
     }
     Ok(exit_of(&summary).into())
+}
+
+/// Everything there is to say about the manifest, and what looks at its images on the web came to if they were asked for.
+fn look_through(job: &Job, console: &Console) -> Result<(Survey, Option<WebImages>), Failure> {
+    let mut images = intake::images_of(job);
+    if !job.images || job.sandbox {
+        if job.images {
+            console.notice("note: images on the web are not looked at, since `--sandbox` keeps to this machine");
+        }
+        return Ok((intake::survey(job, &mut images)?, None));
+    }
+    let mut addresses = Addresses::default();
+    let mut survey = intake::survey_and_visit(job, &mut images, |row| {
+        if let Some(address) = row.web_image() {
+            addresses.add(address);
+        }
+    })?;
+    let looked = in_runtime(images::look(job, console, &mut survey, images, addresses))?;
+    Ok((survey, Some(looked)))
 }
 
 fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {

@@ -16,6 +16,7 @@ use crate::manifest::ManifestError;
 use crate::tables::TableError;
 use crate::view::logs::LogError;
 use crate::view::{Ending, Halt, remedy};
+use crate::web;
 
 use super::console;
 use super::sandbox::SandboxCommandError;
@@ -35,6 +36,8 @@ pub(super) enum Failure {
     Log(#[from] LogError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Hosts(#[from] web::client::ClientError),
     #[error(transparent)]
     Sandbox(#[from] SandboxCommandError),
     #[error("cannot read the certificates in `{}`", path.display())]
@@ -113,7 +116,7 @@ impl Failure {
             Failure::Ledger(error) => Some(error.help()),
             Failure::Table(error) => Some(error.help()),
             Failure::Log(error) => Some(error.help().into()),
-            Failure::Client(_) => {
+            Failure::Client(_) | Failure::Hosts(_) => {
                 Some("check the proxy settings of the environment; on a slim system install `ca-certificates`".into())
             }
             Failure::CaFile { .. } => Some("give a PEM file with `--ca-file`".into()),

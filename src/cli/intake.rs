@@ -17,7 +17,12 @@ const FINGERPRINT_NOTE: &str = "fingerprint";
 
 /// Reads the manifest for the first time: every problem of it, before anything is sent.
 pub(super) fn survey(job: &Job, images: &mut Images) -> Result<Survey, Failure> {
-    Ok(manifest::survey(&job.manifest, &job.reading, images, |_| {})?)
+    survey_and_visit(job, images, |_| {})
+}
+
+/// The same, showing every row to `visit`.
+pub(super) fn survey_and_visit(job: &Job, images: &mut Images, visit: impl FnMut(&Row)) -> Result<Survey, Failure> {
+    Ok(manifest::survey(&job.manifest, &job.reading, images, visit)?)
 }
 
 /// What both readings of the manifest know of its local images, with what earlier runs have left in the ledger.

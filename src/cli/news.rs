@@ -145,21 +145,26 @@ pub(super) fn tell_of_the_collection(console: &Console, waiting: Waiting, folder
     console.notice(&format!("{what}{videos}"));
 }
 
-pub(super) fn tell_of_signal_to_collector(console: &Console, signal: Signal) {
-    let name = match signal {
+fn name_of(signal: Signal) -> &'static str {
+    match signal {
         Signal::Interrupt => "interrupted",
         Signal::Terminate => "asked to end",
-    };
+    }
+}
+
+pub(super) fn tell_of_signal_to_collector(console: &Console, signal: Signal) {
+    let name = name_of(signal);
     console.notice(&format!(
         "{name}: nothing is lost, the next `collect` goes on from here"
     ));
 }
 
+pub(super) fn tell_of_signal_to_looker(console: &Console, signal: Signal) {
+    console.notice(&format!("{}: no more images are looked at", name_of(signal)));
+}
+
 pub(super) fn tell_of_signal(console: &Console, signal: Signal) {
-    let name = match signal {
-        Signal::Interrupt => "interrupted",
-        Signal::Terminate => "asked to end",
-    };
+    let name = name_of(signal);
     console.notice(&format!(
         "{name}: nothing more is started; the requests in flight are being finished (again: leave at once, they become \
          unknown)"

@@ -58,6 +58,8 @@ const KEYS: &[Key] = &[
     Key { name: "callback_url", example: "\"https://hooks.example.org/kie\"", take: |s, v| v.parsed(web_address).map(|x| s.planning.callback_url = Some(x)) },
     Key { name: "sandbox", example: "true", take: |s, v| v.switch().map(|x| s.place.sandbox = Some(x)) },
     Key { name: "base_url", example: "\"https://api.kie.ai\"", take: |s, v| v.parsed(web_address).map(|x| s.place.base_url = Some(x)) },
+    Key { name: "images", example: "true", take: |s, v| v.switch().map(|x| s.looking.images = Some(x)) },
+    Key { name: "allow_private_hosts", example: "true", take: |s, v| v.switch().map(|x| s.looking.allow_private_hosts = Some(x)) },
     Key { name: "wait", example: "true", take: |s, v| v.switch().map(|x| s.sending.wait = Some(x)) },
     Key { name: "require_balance", example: "true", take: |s, v| v.switch().map(|x| s.sending.require_balance = Some(x)) },
     Key { name: "download", example: "\"videos\"", take: |s, v| v.path().map(|x| s.collecting.download = Some(x)) },
@@ -77,7 +79,7 @@ const KEYS: &[Key] = &[
     Key { name: "api_key_file", example: "\"kie-api-key\"", take: |s, v| v.path().map(|x| s.access.api_key_file = Some(x)) },
     Key { name: "upload_url", example: "\"https://kieai.redpandaai.co\"", take: |s, v| v.parsed(web_address).map(|x| s.sending.upload_url = Some(x)) },
     Key { name: "reuse_connections", example: "true", take: |s, v| v.switch().map(|x| s.sending.reuse_connections = Some(x)) },
-    Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.access.ca_file = Some(x)) },
+    Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.place.ca_file = Some(x)) },
     Key { name: "webhook_key_file", example: "\"kie-webhook-key\"", take: |s, v| v.path().map(|x| s.receiving.webhook_key_file = Some(x)) },
 ];
 

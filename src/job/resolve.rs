@@ -76,6 +76,10 @@ pub struct Job {
     pub strict: bool,
     /// Let local images lie outside of the manifest's folder.
     pub allow_outside: bool,
+    /// `check` looks at images on the web.
+    pub images: bool,
+    /// It also does where they are in private networks.
+    pub allow_private_hosts: bool,
 
     /// Attempts of a row in all, for answers that are the row's own trouble.
     pub max_attempts: u32,
@@ -248,6 +252,7 @@ impl Job {
             access,
             collecting,
             receiving,
+            looking,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -261,7 +266,7 @@ impl Job {
             ("the job file", files.job.as_ref()),
             ("the file with the API key", access.api_key_file.as_ref()),
             ("the file with the webhook key", receiving.webhook_key_file.as_ref()),
-            ("the file with the certificates", access.ca_file.as_ref()),
+            ("the file with the certificates", place.ca_file.as_ref()),
         ];
         paths::keep_apart(origins, &results, &ledger, &inputs)?;
 
@@ -323,7 +328,7 @@ impl Job {
             key_place: key_place(origins, "api_key_file", access.api_key_file),
             webhook_key_place: key_place(origins, "webhook_key_file", receiving.webhook_key_file.clone()),
             reuse_connections: sending.reuse_connections.unwrap_or(false),
-            ca_file: access.ca_file,
+            ca_file: place.ca_file,
             rate,
             burst,
             concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
@@ -331,6 +336,8 @@ impl Job {
             stop_at,
             strict: planning.strict.unwrap_or(false),
             allow_outside: planning.allow_outside.unwrap_or(false),
+            images: looking.images.unwrap_or(false),
+            allow_private_hosts: looking.allow_private_hosts.unwrap_or(false),
             max_attempts: within(
                 origins,
                 "max_attempts",
@@ -786,6 +793,8 @@ mod tests {
             stop_at: None,
             strict: false,
             allow_outside: false,
+            images: false,
+            allow_private_hosts: false,
             max_attempts: 3,
             patience: 900s,
             maintenance_pause: 60s,

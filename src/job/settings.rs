@@ -32,7 +32,7 @@ const API: &str = "API";
 const CALLBACKS: &str = "Callbacks";
 const OUTPUT: &str = "Output";
 
-/// Everything that can be set: what `run` takes, and what a job file may hold.
+/// Everything that can be set: what `run` takes, and what a job file may hold beside it for other commands.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Settings {
     /// Which files.
@@ -59,6 +59,9 @@ pub struct Settings {
     /// How calls of the API are received.
     #[command(flatten)]
     pub receiving: Receiving,
+    /// How images on the web are looked at; no run does that.
+    #[arg(skip)]
+    pub looking: Looking,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -385,6 +388,37 @@ pub struct Place {
         long, value_name = "URL", value_parser = web_address, env = "KIE_BASE_URL", hide_env = true, help_heading = API
     )]
     pub base_url: Option<Url>,
+
+    /// Trust the certificates in FILE as well as the system's.
+    ///
+    /// PEM, for a network whose proxy signs its own certificates. Default: none. Example: --ca-file company.pem
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_CA_FILE", hide_env = true, help_heading = API)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How `check` looks at images on the web.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Looking {
+    /// Look at every image on the web.
+    ///
+    /// Is it there, is it a JPEG, PNG or WebP of at most 10 MB, and has it a size and a shape that the model takes? Each
+    /// address is asked once, for its first bytes only, without any key. What is surely wrong makes its rows invalid; what
+    /// may be passing, or so only from here, is a warning. Default: no. Example: --images
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_IMAGES", hide_env = true, help_heading = FILES
+    )]
+    pub images: Option<bool>,
+
+    /// Look at images in private networks and on this machine, too.
+    ///
+    /// Without it a manifest from somewhere else cannot have this machine ask inside of its network: neither an address nor
+    /// a redirect leads there. Default: no. Example: --allow-private-hosts
+    #[arg(
+        long, value_name = "yes|no", num_args = 0..=1, require_equals = true, default_missing_value = "yes",
+        value_parser = yes_or_no, env = "HAILUO_BATCH_ALLOW_PRIVATE_HOSTS", hide_env = true, help_heading = FILES
+    )]
+    pub allow_private_hosts: Option<bool>,
 }
 
 /// What it takes to talk to the API.
@@ -396,12 +430,6 @@ pub struct Access {
     /// Example: --api-key-file ~/.config/kie-api-key
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_API_KEY_FILE", hide_env = true, help_heading = API)]
     pub api_key_file: Option<PathBuf>,
-
-    /// Trust the certificates in FILE as well as the system's.
-    ///
-    /// PEM, for a network whose proxy signs its own certificates. Default: none. Example: --ca-file company.pem
-    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_CA_FILE", hide_env = true, help_heading = API)]
-    pub ca_file: Option<PathBuf>,
 }
 
 /// What becomes of tasks once they are accepted.
@@ -672,6 +700,7 @@ impl Settings {
             access: self.access.merge(lower.access),
             collecting: self.collecting.merge(lower.collecting),
             receiving: self.receiving.merge(lower.receiving),
+            looking: self.looking.merge(lower.looking),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -711,13 +740,13 @@ impl Sending {
 
 impl Place {
     fn merge(self, lower: Place) -> Place {
-        each_or!(Place { self, lower; sandbox, base_url })
+        each_or!(Place { self, lower; sandbox, base_url, ca_file })
     }
 }
 
 impl Access {
     fn merge(self, lower: Access) -> Access {
-        each_or!(Access { self, lower; api_key_file, ca_file })
+        each_or!(Access { self, lower; api_key_file })
     }
 }
 
@@ -733,6 +762,12 @@ impl Collecting {
 impl Receiving {
     fn merge(self, lower: Receiving) -> Receiving {
         each_or!(Receiving { self, lower; listen, public_url, webhook_key_file })
+    }
+}
+
+impl Looking {
+    fn merge(self, lower: Looking) -> Looking {
+        each_or!(Looking { self, lower; images, allow_private_hosts })
     }
 }
 
@@ -753,13 +788,16 @@ impl From<(Files, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Planning, Intake, Place, Reporting)> for Settings {
-    fn from((files, planning, intake, place, reporting): (Files, Planning, Intake, Place, Reporting)) -> Settings {
+impl From<(Files, Planning, Intake, Place, Looking, Reporting)> for Settings {
+    fn from(
+        (files, planning, intake, place, looking, reporting): (Files, Planning, Intake, Place, Looking, Reporting),
+    ) -> Settings {
         Settings {
             files,
             planning,
             intake,
             place,
+            looking,
             reporting,
             ..Settings::default()
         }
@@ -798,8 +836,17 @@ mod tests {
         settings: Settings,
     }
 
+    /// Every setting of any command.
+    #[derive(Debug, Parser)]
+    struct Everything {
+        #[command(flatten)]
+        _settings: Settings,
+        #[command(flatten)]
+        _looking: Looking,
+    }
+
     fn arguments() -> Vec<Arg> {
-        let mut command = Run::command();
+        let mut command = Everything::command();
         command.build();
         let ours = |arg: &&Arg| arg.get_id() != "help";
         command.get_arguments().filter(ours).cloned().collect()
@@ -943,10 +990,10 @@ mod tests {
               --callback-url <URL>            Have the API call URL when a task ends
               --sandbox[=<yes|no>]            Run against an embedded stand-in for the API
               --base-url <URL>                Send requests to the API at URL
+              --ca-file <FILE>                Trust the certificates in FILE as well as the system's
               --upload-url <URL>              Upload local images to the server at URL
               --reuse-connections[=<yes|no>]  Send several submissions over one connection
               --api-key-file <FILE>           Read the API key from FILE
-              --ca-file <FILE>                Trust the certificates in FILE as well as the system's
 
         Waiting and downloads:
               --wait[=<yes|no>]           Stay until the tasks have ended

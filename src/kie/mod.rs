@@ -2,7 +2,8 @@
 //!
 //! The traits are the seams: [`Client`] speaks to a server, simulations answer from memory. What an answer means is decided
 //! by pure functions, one for each request: [`outcome_of`] for createTask, and for requests that create nothing (looks,
-//! links, the balance, uploads) those of their own files, on the same table of codes and texts. Imports leaf types only.
+//! links, the balance, uploads) those of their own files, on the same table of codes and texts. Imports leaf types, and
+//! [`crate::web`] for the client.
 
 pub mod balance;
 pub mod callback;
@@ -14,7 +15,6 @@ pub mod outcome;
 mod question;
 pub mod record;
 pub mod request;
-pub mod retry_after;
 pub mod signature;
 mod texts;
 pub mod upload;

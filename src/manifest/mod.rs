@@ -5,7 +5,8 @@
 //! No row's text is kept: a survey of a million rows needs some 35 MB, most of it to find repeated rows, and reading
 //! needs 1 MB.
 //!
-//! A row's image is on the web, or a file that [`Images`] reads: its content is then part of the row.
+//! A row's image is on the web, or a file that [`Images`] reads: its content is then part of the row. Nothing in here looks
+//! at the web; what others found there comes in by [`Survey::take_in_findings`].
 //!
 //! A row that breaks a rule is data (its [`Problem`]s); [`ManifestError`] means that the file as a whole is of no use.
 //!
@@ -35,6 +36,7 @@ mod spelling;
 mod survey;
 mod table;
 mod validate;
+mod web_images;
 mod web_url;
 
 pub use columns::{ColumnMap, Mapping, MappingError};

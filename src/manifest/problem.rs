@@ -9,14 +9,14 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::image;
-use crate::manifest::{MOST_CELL_BYTES, MOST_COLUMNS};
+use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS};
 use crate::row::MODEL;
 
 /// Whether a row can be sent all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// The row is invalid: it is never sent.
+    /// The row is invalid: it is never sent, or, where only a look at the web shows it, its task would fail.
     Error,
     /// The row is sent, and money may be lost on it.
     Warning,
@@ -71,6 +71,10 @@ pub enum Rule {
     ImageTooSmall,
     ImageTooNarrow,
     ImageUnmeasured,
+    ImageNotThere,
+    ImageIsAPage,
+    ImageUnreachable,
+    ImagePrivate,
     Duration,
     Resolution,
     LongAndSharp,
@@ -88,6 +92,8 @@ impl Rule {
             | Rule::PromptLongForModel
             | Rule::UnreachableHost
             | Rule::ImageUnmeasured
+            | Rule::ImageUnreachable
+            | Rule::ImagePrivate
             | Rule::RepeatedRow
             | Rule::UnusedColumn => Severity::Warning,
             Rule::FieldCount
@@ -119,6 +125,8 @@ impl Rule {
             | Rule::ImageTooLarge
             | Rule::ImageTooSmall
             | Rule::ImageTooNarrow
+            | Rule::ImageNotThere
+            | Rule::ImageIsAPage
             | Rule::Duration
             | Rule::Resolution
             | Rule::LongAndSharp
@@ -163,6 +171,10 @@ impl Rule {
             Rule::ImageTooSmall => format!("`{column}` has a side of {} pixels or less", image::TOO_SHORT),
             Rule::ImageTooNarrow => format!("`{column}` is narrower than 2:5 or wider than 5:2"),
             Rule::ImageUnmeasured => format!("width and height of `{column}` cannot be made out"),
+            Rule::ImageNotThere => format!("`{column}` leads to nothing"),
+            Rule::ImageIsAPage => format!("`{column}` leads to a web page, not to an image"),
+            Rule::ImageUnreachable => format!("`{column}` could not be looked at from here"),
+            Rule::ImagePrivate => format!("`{column}` is in a private network, and was not looked at"),
             Rule::Duration => format!("`{column}` is neither `6` nor `10`"),
             Rule::Resolution => format!("`{column}` is neither `768P` nor `1080P`"),
             Rule::LongAndSharp => "10 seconds are not offered with `1080P`".into(),
@@ -216,6 +228,18 @@ impl Rule {
             Rule::ImageTooSmall => "use a larger one: the model wants more than 300 pixels on the short side",
             Rule::ImageTooNarrow => "crop it: the clip takes the shape of its image, and the model makes no such clips",
             Rule::ImageUnmeasured => "it may be damaged, and the API may refuse it: open it and export it again",
+            Rule::ImageNotThere => "correct the address, or put the image back: the API would find nothing, either",
+            Rule::ImageIsAPage => {
+                "write the address of the image itself: links for sharing (Google Drive, Dropbox and the like) lead to a \
+                 page around it"
+            }
+            Rule::ImageUnreachable => {
+                "the API may reach it all the same: to be sure, open the address in a private window of a browser, or \
+                 check again later"
+            }
+            Rule::ImagePrivate => {
+                "the API's servers cannot get there: use a public address, or look all the same with `--allow-private-hosts`"
+            }
             Rule::Duration => "write `6` or `10`, or leave the cell empty for `6`",
             Rule::Resolution => "write `768P` or `1080P`, or leave the cell empty for `768P`",
             Rule::LongAndSharp => "write `768P` for 10 seconds, or `6` for `1080P`",
@@ -267,6 +291,11 @@ impl Problem {
     /// What to write instead.
     pub fn help(&self) -> Option<Cow<'static, str>> {
         self.rule.help()
+    }
+
+    /// Whether it is about this field.
+    pub(super) fn is_of(&self, field: Field) -> bool {
+        self.column.as_deref() == Some(field.as_str())
     }
 }
 

@@ -126,8 +126,11 @@ impl ProblemReport {
         Some(&mut self.groups[at])
     }
 
-    /// Puts the groups in the order of the file.
+    /// Puts the groups, and the places of each, in the order of the file.
     pub(super) fn sort(&mut self) {
+        for group in &mut self.groups {
+            group.places.sort_by_key(|place| place.row);
+        }
         self.groups
             .sort_by_key(|group| group.places.first().map_or(u32::MAX, |place| place.line));
     }

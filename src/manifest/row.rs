@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::escape;
 use crate::manifest::jsonl::Object;
 use crate::manifest::validate::{Cells, Choice, validate};
-use crate::manifest::{Field, Images, Problem, Rule, Severity};
+use crate::manifest::{Field, Images, Problem, Rule, Severity, web_url};
 use crate::row::{RowState, Submission};
 
 /// A row as [`Manifest::read`](crate::manifest::Manifest::read) leaves it. It is meant to be used again for the next
@@ -71,6 +71,16 @@ impl Row {
     /// A repeated `id` does not show here: ask [`Repeats`](crate::manifest::Repeats).
     pub fn submission(&self) -> Option<Submission<'_>> {
         Some(self.cells.submission(self.choice.as_ref()?))
+    }
+
+    /// The address of the row's image, if it is one on the web: http or https, and without a login. Also an invalid row may
+    /// have one; whether its host can be reached is not said.
+    pub fn web_image(&self) -> Option<&str> {
+        let address = self.cells.get(Field::ImageUrl);
+        match web_url::broken_rule(address) {
+            None | Some(Rule::UnreachableHost) => Some(address),
+            Some(_) => None,
+        }
     }
 
     /// What is wrong with the row, warnings included.

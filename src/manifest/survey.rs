@@ -90,6 +90,10 @@ impl KindCounts {
         self.0[length as usize][resolution as usize] += 1;
     }
 
+    pub(super) fn remove(&mut self, length: ClipLength, resolution: Resolution) {
+        self.0[length as usize][resolution as usize] -= 1;
+    }
+
     fn subtract(&mut self, others: KindCounts) {
         for (count, other) in self.0.iter_mut().flatten().zip(others.0.iter().flatten()) {
             *count -= other;

@@ -1,7 +1,7 @@
 //! What to do next: the last lines of a summary.
 
 use super::summary::{Command, Halt, Summary};
-use super::wording::{counted, has};
+use super::wording::{counted, grouped, has};
 use crate::escape;
 use crate::kie::Remedy;
 
@@ -15,7 +15,7 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     }
     if let Some(halt) = &summary.halted {
         hints.push(format!("{}: {}", remedy(halt), same(summary)));
-    } else if counts.queued > 0 {
+    } else if counts.queued > 0 && summary.invalid_by_image == 0 {
         hints.push(match summary.command {
             Command::Check => format!("send the queued rows with {}", again(summary)),
             _ => format!("go on with the queued rows: {}", again(summary)),
@@ -32,7 +32,20 @@ pub(super) fn hints(summary: &Summary) -> Vec<String> {
     }
     if counts.invalid > 0 {
         let rows = those(counts.invalid, "invalid row");
-        hints.push(format!("correct {rows} in the manifest, then {}", again(summary)));
+        let first = match summary.invalid_by_image {
+            0 => String::new(),
+            all if all == counts.invalid => {
+                " first, as a run looks at no image on the web and would send them".to_owned()
+            }
+            some => format!(
+                " first, as a run looks at no image on the web and would send {} of them",
+                grouped(some)
+            ),
+        };
+        hints.push(format!(
+            "correct {rows} in the manifest{first}, then {}",
+            again(summary)
+        ));
     }
     if summary.changed > 0 {
         hints.push(format!(

@@ -34,7 +34,7 @@ pub use counts::Counts;
 pub use ending::{Ending, exit_of};
 pub use hints::{BALANCE_UNREAD, remedy};
 pub use money::{Account, Bill, Cost};
-pub use progress::{Pause, Progress, Snapshot, Target, TaskCounts};
+pub use progress::{ImageCounts, Pause, Progress, Snapshot, Target, TaskCounts};
 pub use secrets::Secrets;
 pub use summary::{Command, ExtraTask, Halt, Signal, Summary};
 pub use wording::{counted, credits};

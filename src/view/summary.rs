@@ -30,6 +30,8 @@ pub struct Summary {
     pub sandbox: bool,
     /// All rows of the manifest by state, over all runs.
     pub counts: Counts,
+    /// Of the invalid rows those that a run would send all the same: only a look at their images has shown what is wrong.
+    pub invalid_by_image: u64,
     /// Rows whose content was changed after it may have been paid for: what is recorded is of the earlier content.
     pub changed: u64,
     /// Unknown rows that the manifest no longer has; in no count by state.
@@ -233,7 +235,8 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
         };
         let what = match summary.command {
             Command::Collect => "what was collected is recorded",
-            Command::Run | Command::Check | Command::Status => "the requests in flight were finished",
+            Command::Check => "not every image was looked at",
+            Command::Run | Command::Status => "the requests in flight were finished",
         };
         writeln!(formatter, "\ninterrupted by {by}: {what}")?;
     }

@@ -3,9 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, Stream};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -203,4 +209,69 @@ pub(crate) fn send(stream: &mut TcpStream, bytes: &[u8]) -> Then {
 pub(crate) fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
+}
+
+/// A certificate for `localhost` that nobody trusts yet.
+pub(crate) struct Certificate {
+    /// The certificate as PEM.
+    pub(crate) file: PathBuf,
+    config: Arc<ServerConfig>,
+}
+
+impl Certificate {
+    /// Makes it with openssl, in this folder.
+    pub(crate) fn make(folder: &Path) -> Certificate {
+        let made = Command::new("openssl")
+            .current_dir(folder)
+            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            // That of a server, which an authority's must not be used for.
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .args(["-keyout", "key.pem", "-out", "certificate.pem"])
+            .output();
+        assert!(made.is_ok_and(|made| made.status.success()));
+        let file = folder.join("certificate.pem");
+        let certificate = CertificateDer::from_pem_file(&file).unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Certificate {
+            file,
+            config: Arc::new(config),
+        }
+    }
+
+    /// A server whose clients hang up when they see the certificate.
+    pub(crate) fn expect_hang_up(&self) -> RawServer {
+        let config = Arc::clone(&self.config);
+        RawServer::below_http(move |mut stream| {
+            let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            assert!(session.complete_io(&mut stream).is_err(), "the client must hang up");
+        })
+    }
+
+    /// A server that answers one request a connection, if its client trusts it.
+    pub(crate) fn serve(&self, answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> RawServer {
+        let config = Arc::clone(&self.config);
+        RawServer::below_http(move |mut stream| {
+            let mut session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut tls = Stream::new(&mut session, &mut stream);
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") {
+                match tls.read(&mut byte) {
+                    Ok(1) => head.push(byte[0]),
+                    _ => return,
+                }
+            }
+            // A client that has seen enough may have left.
+            tls.write_all(&answer(&String::from_utf8_lossy(&head))).ok();
+            tls.conn.send_close_notify();
+            tls.flush().ok();
+        })
+    }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, LOCATION};
 
 use crate::collect::fetch::part::Rest;
-use crate::kie::retry_after::retry_after;
+use crate::web::header::{text, wait};
 
 /// Longest validator we remember, in bytes.
 const MOST_ETAG_BYTES: usize = 256;
@@ -56,10 +56,6 @@ pub(super) fn answer_of(status: StatusCode, headers: &HeaderMap, asked: Option<&
     }
 }
 
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    retry_after(text(headers, &RETRY_AFTER)?, text(headers, &DATE))
-}
-
 /// Whether the piece is the one that continues ours, of the file that ours is a part of.
 fn is_rest(headers: &HeaderMap, rest: &Rest) -> bool {
     let expected = format!("{}-{}/{}", rest.from, rest.bytes - 1, rest.bytes);
@@ -77,12 +73,10 @@ fn strong_etag(headers: &HeaderMap) -> Option<String> {
     is_strong.then(|| etag.to_owned())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderName;
+
     use super::*;
 
     fn read(status: u16, headers: &[(&'static str, &str)], asked: Option<&Rest>) -> Answer {

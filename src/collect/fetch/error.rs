@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::web::link::Refused;
+
 /// Texts of the server in here are cut and escaped; links are shown as host and path, since what is behind the `?` may
 /// be a signature.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +147,15 @@ impl FetchError {
             link: link.to_owned(),
             reason: reason.into(),
             retry_after: None,
+        }
+    }
+}
+
+impl From<Refused> for FetchError {
+    fn from(Refused { link, why }: Refused) -> FetchError {
+        FetchError::Refused {
+            link,
+            reason: why.to_string(),
         }
     }
 }

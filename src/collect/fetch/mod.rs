@@ -12,10 +12,8 @@
 //! fetching it a second time. One that is killed just after its record leaves the note to [`acknowledge_recorded`].
 
 mod answer;
-mod connect;
 mod container;
 mod error;
-mod link;
 mod note;
 mod part;
 mod stream;
@@ -31,11 +29,12 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderValue, IF_RANGE, RANGE};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::kie::ClientError;
-use crate::kie::client::reason_of;
+use crate::web::client::ClientError;
+use crate::web::connect::{ConnectConfig, Connections, was_private};
+use crate::web::link::{Link, MOST_REDIRECTS, Refusal};
+use crate::web::page;
+use crate::web::reason::reason_of;
 use answer::Answer;
-use connect::Connections;
-use link::Link;
 use part::{Opening, Part, Place, Rest};
 use stream::Patience;
 
@@ -56,11 +55,7 @@ pub const LARGEST_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Room on the disk that is never used, in bytes: the ledger of this batch and everybody else live on.
 pub const KEEP_FREE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Redirects that are followed for one file.
-const MOST_REDIRECTS: usize = 5;
-
-/// How much of a refusal is read, for the message, and for how long.
-const MOST_SAID_BYTES: usize = 4096;
+/// How long a refusal is read, for the message.
 const SAYING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How files are fetched.
@@ -135,10 +130,15 @@ pub struct Fetcher {
 impl Fetcher {
     /// A fetcher with connections of its own.
     pub fn new(config: FetchConfig) -> Result<Fetcher, ClientError> {
-        Ok(Fetcher {
-            connections: Connections::new(&config)?,
-            config,
-        })
+        let connections = Connections::new(ConnectConfig {
+            allow_private_hosts: config.allow_private_hosts,
+            connect_timeout: config.connect_timeout,
+            // A handshake is little beside a video.
+            idle_per_host: 0,
+            extra_roots_pem: config.extra_roots_pem.as_deref(),
+            no_proxy: config.no_proxy,
+        })?;
+        Ok(Fetcher { connections, config })
     }
 
     /// Fetches one file, in one try. `progress` hears how many of its bytes are here, those of earlier tries included.
@@ -193,7 +193,7 @@ impl Fetcher {
                 Answer::Elsewhere(location) => {
                     redirects += 1;
                     if redirects > MOST_REDIRECTS {
-                        return Err(link.refused(&format!("it is behind more than {MOST_REDIRECTS} redirects")));
+                        return Err(link.refused(Refusal::TooManyRedirects).into());
                     }
                     link = link.redirected(&location)?;
                 }
@@ -213,7 +213,7 @@ impl Fetcher {
                         retry_after,
                     });
                 }
-                Answer::ProxyLogin => return Err(link.refused("the proxy wants a login")),
+                Answer::ProxyLogin => return Err(link.refused(Refusal::ProxyLogin).into()),
             }
         }
     }
@@ -234,7 +234,7 @@ impl Fetcher {
         let patience = self.config.connect_timeout + self.config.idle_timeout;
         match timeout(patience, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if connect::was_private(&error) => Err(link.refused("its host is in a private network")),
+            Ok(Err(error)) if was_private(&error) => Err(link.refused(Refusal::Private).into()),
             Ok(Err(error)) => Err(FetchError::again(&link.shown(), reason_of(&error.without_url()))),
             Err(_) => {
                 let patience = humantime::format_duration(patience);
@@ -273,21 +273,21 @@ enum Body {
 
 /// The beginning of what a host writes when it gives no file.
 async fn said_by(mut response: Response) -> String {
-    let mut page = Vec::new();
+    let mut said = Vec::new();
     let reading = async {
         while let Ok(Some(piece)) = response.chunk().await {
-            page.extend_from_slice(&piece[..piece.len().min(MOST_SAID_BYTES - page.len())]);
-            if page.len() == MOST_SAID_BYTES {
+            said.extend_from_slice(&piece[..piece.len().min(page::HEAD_BYTES - said.len())]);
+            if said.len() == page::HEAD_BYTES {
                 return;
             }
         }
     };
     // However far it got.
     drop(timeout(SAYING_TIMEOUT, reading).await);
-    if page.is_empty() {
+    if said.is_empty() {
         String::new()
     } else {
-        container::looks_like(&page)
+        page::looks_like(&said)
     }
 }
 

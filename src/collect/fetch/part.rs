@@ -11,10 +11,11 @@ use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with, statvfs};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use crate::collect::fetch::container::{self, HEAD_BYTES, SIGNATURE_BYTES, Structure};
+use crate::collect::fetch::container::{self, SIGNATURE_BYTES, Structure};
 use crate::collect::fetch::error::folder_of;
 use crate::collect::fetch::note::{self, Note};
 use crate::collect::fetch::{FetchError, Fetched};
+use crate::web::page;
 
 /// Bytes between two looks at the room on the disk, which others fill as well. With a few downloads at once this stays
 /// far below the reserve of 256 MB.
@@ -66,7 +67,7 @@ pub(super) struct Part {
     file: File,
     hasher: Sha256,
     written: u64,
-    /// The file's first bytes, at most [`HEAD_BYTES`].
+    /// The file's first bytes, at most [`page::HEAD_BYTES`].
     head: Vec<u8>,
     /// Length of the whole file, where the host has told it.
     bytes: Option<u64>,
@@ -237,7 +238,7 @@ impl Part {
         } = self;
         let hashed = feed(file, |piece| {
             hasher.update(piece);
-            head.extend_from_slice(&piece[..piece.len().min(HEAD_BYTES - head.len())]);
+            head.extend_from_slice(&piece[..piece.len().min(page::HEAD_BYTES - head.len())]);
         });
         self.written = hashed.map_err(|error| place.io("read", error))?;
         (self.bytes, self.etag) = (Some(bytes), etag);
@@ -325,9 +326,9 @@ impl Part {
                 "more bytes came than were announced",
             ));
         }
-        if self.head.len() < HEAD_BYTES {
+        if self.head.len() < page::HEAD_BYTES {
             let had_signature = self.head.len() >= SIGNATURE_BYTES;
-            let room = HEAD_BYTES - self.head.len();
+            let room = page::HEAD_BYTES - self.head.len();
             self.head.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if !had_signature && self.head.len() >= SIGNATURE_BYTES {
                 self.check_signature()?;
@@ -423,7 +424,7 @@ impl Part {
         }
         Err(FetchError::NotAVideo {
             link: self.place.link.clone(),
-            looks_like: container::looks_like(&self.head),
+            looks_like: page::looks_like(&self.head),
         })
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::collect::fetch::part::Part;
 use crate::collect::fetch::{FetchError, blocking, given_up};
-use crate::kie::client::reason_of;
+use crate::web::reason::reason_of;
 
 /// Pieces between the network and the disk.
 const QUEUE: usize = 4;

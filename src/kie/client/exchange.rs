@@ -1,11 +1,11 @@
 //! One request over the wire, and the whole of its reply or what came of it.
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response};
 
 use super::failures::{answer_of_error, lost_by};
 use crate::kie::outcome::{Answer, Lost, Reply};
-use crate::kie::retry_after::retry_after;
+use crate::web::header;
 
 /// Largest reply we read, in bytes. Replies of the API have a few hundred; this bounds memory against anything else.
 pub const MAX_REPLY_BYTES: usize = 1024 * 1024;
@@ -28,8 +28,7 @@ pub(super) async fn exchange(request: RequestBuilder) -> Answer {
 /// Reads a reply to its end.
 async fn whole(mut response: Response) -> Answer {
     let status = response.status().as_u16();
-    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let retry_after = text(RETRY_AFTER).and_then(|value| retry_after(value, text(DATE)));
+    let retry_after = header::wait(response.headers());
     let mut body = Vec::new();
     let lost = loop {
         match response.chunk().await {

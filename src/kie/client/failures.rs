@@ -1,9 +1,9 @@
 //! What a failed request is called, and whether it may have left.
 
 use std::error::Error;
-use std::io;
 
 use crate::kie::outcome::{Answer, Lost, Remedy};
+use crate::web::reason::{innermost, reason_of};
 
 /// Only a failure to connect (or to build the request) proves that nothing was sent.
 pub(super) fn answer_of_error(error: &reqwest::Error) -> Answer {
@@ -38,52 +38,10 @@ fn remedy_for(error: &(dyn Error + 'static)) -> Option<Remedy> {
     (cause.to_string() == "tunnel error: proxy authorization required").then_some(Remedy::Proxy)
 }
 
-/// The innermost cause, which names what happened; reqwest's own layers only say "error sending request".
-fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut innermost = error;
-    loop {
-        // An I/O error passes over what it wraps when it is asked for its source.
-        let wrapped = innermost
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .map(|wrapped| wrapped as &(dyn Error + 'static));
-        match wrapped.or_else(|| innermost.source()) {
-            Some(deeper) => innermost = deeper,
-            None => return innermost,
-        }
-    }
-}
-
-/// Why a request failed, in words for the user.
-pub(crate) fn reason_of(error: &reqwest::Error) -> String {
-    let innermost = innermost(error);
-    match innermost.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
-        Some(io::ErrorKind::ConnectionReset) => "connection reset".to_owned(),
-        Some(io::ErrorKind::TimedOut) => "timed out while connecting".to_owned(),
-        _ => words_for(innermost),
-    }
-}
-
-/// What the libraries below say is for their authors.
-fn words_for(innermost: &(dyn Error + 'static)) -> String {
-    if let Some(error) = innermost.downcast_ref::<hyper::Error>() {
-        if error.is_incomplete_message() {
-            return "the connection was closed before the answer came".to_owned();
-        }
-        if error.is_parse() {
-            return format!("the answer is not HTTP ({error})");
-        }
-    }
-    match innermost.downcast_ref::<rustls::Error>() {
-        Some(rustls::Error::InvalidMessage(_)) => "the server does not speak TLS".to_owned(),
-        Some(error) => format!("TLS: {error}"),
-        None => innermost.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

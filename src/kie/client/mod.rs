@@ -15,18 +15,14 @@ mod questions;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
-use reqwest::redirect;
 use url::Url;
 
 use crate::escape;
 use crate::kie::outcome::Answer;
 use crate::kie::{Api, CreateTask, Discreet};
+use crate::web::client;
 
 pub use exchange::MAX_REPLY_BYTES;
-pub(crate) use failures::reason_of;
-
-/// Name and version, sent with each request: Cloudflare refuses requests without a User-Agent (403, `1010`).
-pub const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// For the answer to a question, from its start. Answers take half a second (36 recorded calls); one that is given up is
 /// asked for again.
@@ -71,12 +67,9 @@ pub enum ClientError {
     /// The base URL cannot carry a path.
     #[error("`{0}` cannot be used as a base URL")]
     BaseUrl(Url),
-    /// TLS set-up or a proxy setting is broken.
-    #[error("cannot set up the HTTP client")]
-    Build(#[source] reqwest::Error),
-    /// The certificates of `--ca-file` are unreadable.
-    #[error("cannot read the extra certificates")]
-    Roots(#[source] reqwest::Error),
+    /// It cannot be set up.
+    #[error(transparent)]
+    SetUp(#[from] client::ClientError),
 }
 
 /// Speaks to the API, or to anything that answers like it. Cheap to clone; clones share their connections.
@@ -111,8 +104,6 @@ impl Client {
             config.timeout > config.connect_timeout,
             "else a slow connect would look like a lost answer"
         );
-        // The choice of TLS provider is the process's; a second call changes nothing.
-        drop(rustls::crypto::ring::default_provider().install_default());
         let mut submissions = builder(config)?.timeout(config.timeout);
         if !config.reuse_connections {
             submissions = submissions.pool_max_idle_per_host(0);
@@ -124,8 +115,8 @@ impl Client {
             .trim_start_matches("Bearer ")
             .to_owned();
         Ok(Client {
-            submissions: submissions.build().map_err(ClientError::Build)?,
-            questions: questions.build().map_err(ClientError::Build)?,
+            submissions: submissions.build().map_err(client::ClientError::Build)?,
+            questions: questions.build().map_err(client::ClientError::Build)?,
             question_timeout: config.question_timeout,
             upload_timeout: config.upload_timeout,
             urls: Urls {
@@ -143,20 +134,8 @@ impl Client {
 
 /// What both halves of the client have in common.
 fn builder(config: &ClientConfig) -> Result<reqwest::ClientBuilder, ClientError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .http1_only()
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .connect_timeout(config.connect_timeout);
-    if config.no_proxy {
-        builder = builder.no_proxy();
-    }
-    if let Some(pem) = &config.extra_roots_pem {
-        let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Roots)?;
-        builder = builder.tls_certs_merge(roots);
-    }
-    Ok(builder)
+    let builder = client::builder(config.connect_timeout, config.extra_roots_pem.as_deref())?;
+    Ok(if config.no_proxy { builder.no_proxy() } else { builder })
 }
 
 /// The address of `path`, below `api/` of a server.

@@ -159,7 +159,7 @@ impl Images {
                     .look()
                     .faults()
                     .iter()
-                    .map(|fault| problem_of_fault(text, fault))
+                    .map(|fault| problem_of_fault(&shown(text), fault))
                     .collect(),
             },
             Err(trouble) => Seen {
@@ -187,7 +187,7 @@ impl Images {
                 return look
                     .faults()
                     .iter()
-                    .map(|fault| problem_of_fault(text, fault))
+                    .map(|fault| problem_of_fault(&shown, fault))
                     .collect();
             }
             Trouble::Missing => return [self.missing(text, path, rule)].into(),
@@ -292,19 +292,19 @@ fn note(fingerprint: &mut Option<Fingerprint>, seen: &Seen) {
     }
 }
 
-fn problem(rule: Rule, found: String) -> Problem {
+pub(super) fn problem(rule: Rule, found: String) -> Problem {
     Problem::of_column(rule, Field::ImageUrl.as_str(), found)
 }
 
-fn problem_of_fault(text: &str, fault: &Fault) -> Problem {
-    let shown = shown(text);
+/// What is wrong with an image that messages call `shown`.
+pub(super) fn problem_of_fault(shown: &str, fault: &Fault) -> Problem {
     match fault {
         Fault::Empty => problem(Rule::NotAnImage, format!("{shown} is empty")),
         Fault::NotAnImage(what) => problem(Rule::NotAnImage, format!("{shown} is {what}")),
         Fault::TooLarge { bytes } => problem(Rule::ImageTooLarge, format!("{shown} has {} bytes", grouped(*bytes))),
         Fault::TooSmall(dimensions) => problem(Rule::ImageTooSmall, format!("{shown} is {dimensions}")),
         Fault::TooNarrow(dimensions) => problem(Rule::ImageTooNarrow, format!("{shown} is {dimensions}")),
-        Fault::Unmeasured => problem(Rule::ImageUnmeasured, shown),
+        Fault::Unmeasured => problem(Rule::ImageUnmeasured, shown.to_owned()),
     }
 }
 

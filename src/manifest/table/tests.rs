@@ -116,7 +116,7 @@ fn a_ragged_row_does_not_stop_the_others() {
         ]
     );
     assert_eq!(told[0].1, r#"["one",""]"#);
-    assert_eq!(told[1].1, r#"["a boat","https://img.example.org/1.png"]"#);
+    assert_eq!(told[1].1, r#"["a boat","https://img.example.org/1.png","more"]"#);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Pause, Snapshot, TaskCounts};
+use super::{ImageCounts, Pause, Snapshot, TaskCounts};
 use crate::escape;
 use crate::view::collected::size;
 use crate::view::wording::{counted, credits, grouped, lasting};
@@ -39,7 +39,11 @@ pub(super) fn bar(snapshot: &Snapshot, columns: usize) -> [String; 2] {
 /// One line for where there is no terminal.
 pub(super) fn plain(snapshot: &Snapshot) -> String {
     let (total, done) = snapshot.measure();
-    let noun = if snapshot.is_sending() { "row" } else { "task" };
+    let noun = match snapshot.images {
+        Some(_) => "image",
+        None if snapshot.is_sending() => "row",
+        None => "task",
+    };
     let mut line = format!(
         "{} of {} done: {}",
         grouped(done),
@@ -60,11 +64,22 @@ pub(super) fn pause(pause: &Pause) -> String {
 }
 
 fn counts(snapshot: &Snapshot) -> Vec<String> {
+    if let Some(images) = &snapshot.images {
+        return counts_of_images(images);
+    }
     let mut parts = match snapshot.is_sending() {
         true => counts_of_rows(snapshot),
         false => Vec::new(),
     };
     parts.extend(snapshot.tasks.iter().flat_map(counts_of_tasks));
+    parts
+}
+
+fn counts_of_images(images: &ImageCounts) -> Vec<String> {
+    let mut parts = vec![format!("{} bad", grouped(images.bad))];
+    if images.not_reached > 0 {
+        parts.push(format!("{} not reached", grouped(images.not_reached)));
+    }
     parts
 }
 
@@ -205,6 +220,25 @@ mod tests {
     fn a_plain_line_reads_alone() {
         insta::assert_snapshot!(plain(&under_way()), @"3,412 of 5,000 rows done: 3,400 accepted, 11 rejected, 1 unknown, 4 in flight, 1,584 queued, 102,000 credits; 1.9/s; 13 min 55 s left");
         insta::assert_snapshot!(plain(&Snapshot { total: 1, ..Snapshot::default() }), @"0 of 1 row done: 0 accepted");
+    }
+
+    #[test]
+    fn images_that_are_looked_at_are_no_rows() {
+        let looking = |images| Snapshot {
+            total: 5_000,
+            done: 1_200,
+            elapsed: Duration::from_secs(60),
+            eta: Some(Duration::from_secs(190)),
+            images: Some(images),
+            ..Snapshot::default()
+        };
+        let good = looking(ImageCounts::default());
+        insta::assert_snapshot!(plain(&good), @"1,200 of 5,000 images done: 0 bad; 3 min 10 s left");
+        let mixed = looking(ImageCounts { bad: 3, not_reached: 1 });
+        insta::assert_snapshot!(bar(&mixed, 79).join("\n"), @"
+        [==========>                               ]  1,200/5,000  24%  3 min 10 s left
+        3 bad, 1 not reached
+        ");
     }
 
     #[test]

@@ -57,6 +57,18 @@ pub struct Snapshot {
     pub eta: Option<Duration>,
     /// Where the tasks stand, if somebody waits for them.
     pub tasks: Option<TaskCounts>,
+    /// What was found, if this is not about rows at all but about images that are looked at: then `total` and `done` count
+    /// those.
+    pub images: Option<ImageCounts>,
+}
+
+/// What looks at images have found so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImageCounts {
+    /// Images of which no video can come.
+    pub bad: u64,
+    /// Images that could not be looked at.
+    pub not_reached: u64,
 }
 
 /// Tasks and videos that somebody waits for.

@@ -1,4 +1,4 @@
-//! Connections to file hosts: without the key, and only to the public internet.
+//! Connections to hosts of others: without the key, and only to the public internet.
 //!
 //! Names are judged where a connection is made, by the addresses that they resolve to at that moment, so that a name
 //! cannot be harmless when it is checked and private when it is used. Where a proxy is set up, the proxy resolves names
@@ -7,47 +7,50 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect;
 
+use super::client::{self, ClientError};
+use super::link::Link;
 use crate::address;
-use crate::collect::fetch::FetchConfig;
-use crate::collect::fetch::link::Link;
-use crate::kie::client::{ClientError, USER_AGENT};
+
+/// How hosts are connected to.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectConfig<'a> {
+    /// Also connect to this machine and to private networks.
+    pub allow_private_hosts: bool,
+    /// For name resolution, connecting and the TLS handshake.
+    pub connect_timeout: Duration,
+    /// Connections to one host that are kept for its next file. A host may close one at the moment it is used again: 0
+    /// where that costs more than a handshake.
+    pub idle_per_host: usize,
+    /// A PEM file with certificates to trust beside the system's.
+    pub extra_roots_pem: Option<&'a [u8]>,
+    /// Never use a proxy from the environment.
+    pub no_proxy: bool,
+}
 
 /// A client for hosts that are reached directly and one for those behind a proxy.
 #[derive(Debug, Clone)]
-pub(super) struct Connections {
+pub struct Connections {
     direct: reqwest::Client,
     /// `None` when no proxy is to be used.
     proxied: Option<(Arc<Matcher>, reqwest::Client)>,
 }
 
 impl Connections {
-    pub(super) fn new(config: &FetchConfig) -> Result<Connections, ClientError> {
-        // The choice of TLS provider is the process's; a second call changes nothing.
-        drop(rustls::crypto::ring::default_provider().install_default());
+    /// Connects to nobody yet.
+    pub fn new(config: ConnectConfig<'_>) -> Result<Connections, ClientError> {
         let build = |through_proxy: bool| {
-            let mut builder = reqwest::Client::builder()
-                .user_agent(USER_AGENT)
-                .http1_only()
-                // Each hop is checked, and a Referer would tell the next host a signed link.
-                .redirect(redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .connect_timeout(config.connect_timeout)
-                // A host may close an idle connection at the moment we use it; a handshake is little beside a video.
-                .pool_max_idle_per_host(0);
+            let mut builder = client::builder(config.connect_timeout, config.extra_roots_pem)?
+                .pool_max_idle_per_host(config.idle_per_host);
             if !through_proxy {
                 builder = builder.no_proxy();
                 if !config.allow_private_hosts {
                     builder = builder.dns_resolver(PublicHosts);
                 }
-            }
-            if let Some(pem) = &config.extra_roots_pem {
-                let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(ClientError::Roots)?;
-                builder = builder.tls_certs_merge(roots);
             }
             builder.build().map_err(ClientError::Build)
         };
@@ -63,7 +66,8 @@ impl Connections {
         })
     }
 
-    pub(super) fn for_link(&self, link: &Link) -> &reqwest::Client {
+    /// The client to ask for this link.
+    pub fn for_link(&self, link: &Link) -> &reqwest::Client {
         let proxied = self.proxied.as_ref().filter(|(proxies, _)| {
             let uri = link.url().as_str().parse::<hyper::Uri>();
             uri.is_ok_and(|uri| proxies.intercept(&uri).is_some())
@@ -79,7 +83,7 @@ struct PublicHosts;
 /// A name has no address but private ones.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is in a private network")]
-pub(super) struct PrivateHost(String);
+struct PrivateHost(String);
 
 impl Resolve for PublicHosts {
     fn resolve(&self, name: Name) -> Resolving {
@@ -100,7 +104,7 @@ fn only_public(name: &str, found: impl Iterator<Item = SocketAddr>) -> Result<Ve
 }
 
 /// Whether a request failed because its host is not public.
-pub(super) fn was_private(error: &reqwest::Error) -> bool {
+pub fn was_private(error: &reqwest::Error) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if error.is::<PrivateHost>() {

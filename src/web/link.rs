@@ -1,10 +1,12 @@
 //! A link that we are willing to follow.
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::address;
-use crate::collect::fetch::FetchError;
 use crate::escape;
+
+/// Redirects that are followed on the way to one file.
+pub const MOST_REDIRECTS: usize = 5;
 
 /// Longest link in a message, in characters.
 const MOST_SHOWN: usize = 120;
@@ -12,47 +14,88 @@ const MOST_SHOWN: usize = 120;
 /// An http or https URL without a login, whose host is not written as an address of a private network. Names are
 /// judged when they are resolved.
 #[derive(Debug, Clone)]
-pub(super) struct Link {
+pub struct Link {
     url: Url,
     allow_private_hosts: bool,
 }
 
+/// A link that is not followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{link}` is refused: {why}")]
+pub struct Refused {
+    /// Host and path, harmless and cut: what is behind the `?` may be a signature.
+    pub link: String,
+    /// Why.
+    pub why: Refusal,
+}
+
+/// Why a link is not followed, as a clause about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It names no place by itself.
+    #[error("it is not an absolute URL ({0})")]
+    NotAUrl(ParseError),
+    /// It redirects to a text that is no link.
+    #[error("it redirects to no URL ({0})")]
+    NowhereToGo(ParseError),
+    /// A file, a script, another protocol.
+    #[error("only http and https links are followed")]
+    OtherScheme,
+    /// A user name or a password.
+    #[error("it has a login in it")]
+    Login,
+    /// This machine, or one of its own network.
+    #[error("its host is in a private network")]
+    Private,
+    /// What was encrypted would no longer be.
+    #[error("`{from}` redirects to it, from https to plain http")]
+    Unencrypted {
+        /// The link before.
+        from: String,
+    },
+    /// Most likely a circle.
+    #[error("it is behind more than {MOST_REDIRECTS} redirects")]
+    TooManyRedirects,
+    /// A proxy on the way lets nothing through.
+    #[error("the proxy wants a login")]
+    ProxyLogin,
+}
+
 impl Link {
-    pub(super) fn read(text: &str, allow_private_hosts: bool) -> Result<Link, FetchError> {
+    /// The link that `text` is, if it may be followed.
+    pub fn read(text: &str, allow_private_hosts: bool) -> Result<Link, Refused> {
         match Url::parse(text) {
             Ok(url) => Link::check(url, allow_private_hosts),
-            Err(error) => Err(FetchError::Refused {
+            Err(error) => Err(Refused {
                 // Not even that much is known of it as where its query begins.
                 link: escape::excerpt(text.split(['?', '#']).next().unwrap_or_default(), MOST_SHOWN),
-                reason: format!("it is not an absolute URL ({error})"),
+                why: Refusal::NotAUrl(error),
             }),
         }
     }
 
     /// Where a redirect leads.
-    pub(super) fn redirected(&self, location: &str) -> Result<Link, FetchError> {
-        let url = self.url.join(location).map_err(|error| FetchError::Refused {
-            link: self.shown(),
-            reason: format!("it redirects to no URL ({error})"),
-        })?;
+    pub fn redirected(&self, location: &str) -> Result<Link, Refused> {
+        let url = self.url.join(location);
+        let url = url.map_err(|error| self.refused(Refusal::NowhereToGo(error)))?;
         let next = Link::check(url, self.allow_private_hosts)?;
         if self.url.scheme() == "https" && next.url.scheme() == "http" && !self.allow_private_hosts {
-            return Err(next.refused(&format!("`{}` redirects to it, from https to plain http", self.shown())));
+            return Err(next.refused(Refusal::Unencrypted { from: self.shown() }));
         }
         Ok(next)
     }
 
-    fn check(url: Url, allow_private_hosts: bool) -> Result<Link, FetchError> {
+    fn check(url: Url, allow_private_hosts: bool) -> Result<Link, Refused> {
         let link = Link {
             url,
             allow_private_hosts,
         };
         let url = &link.url;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(link.refused("only http and https links are followed"));
+            return Err(link.refused(Refusal::OtherScheme));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(link.refused("it has a login in it"));
+            return Err(link.refused(Refusal::Login));
         }
         let address = match url.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
@@ -60,17 +103,18 @@ impl Link {
             Some(Host::Domain(_)) | None => None,
         };
         if !allow_private_hosts && address.is_some_and(|address| !address::is_public(address)) {
-            return Err(link.refused("its host is in a private network"));
+            return Err(link.refused(Refusal::Private));
         }
         Ok(link)
     }
 
-    pub(super) fn url(&self) -> &Url {
+    /// The link itself.
+    pub fn url(&self) -> &Url {
         &self.url
     }
 
     /// Host and path, harmless and cut.
-    pub(super) fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let scheme = match self.url.scheme() {
@@ -80,10 +124,11 @@ impl Link {
         escape::excerpt(&format!("{scheme}{host}{port}{}", self.url.path()), MOST_SHOWN)
     }
 
-    pub(super) fn refused(&self, reason: &str) -> FetchError {
-        FetchError::Refused {
+    /// This link, not followed after all.
+    pub fn refused(&self, why: Refusal) -> Refused {
+        Refused {
             link: self.shown(),
-            reason: reason.to_owned(),
+            why,
         }
     }
 }
@@ -92,7 +137,7 @@ impl Link {
 mod tests {
     use super::*;
 
-    fn refusal(link: Result<Link, FetchError>) -> String {
+    fn refusal(link: Result<Link, Refused>) -> String {
         link.unwrap_err().to_string()
     }
 
