@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { dispatch  collect  results  view  sandbox } → { manifest  kie  ledger } → leaf types
+//! main → cli → { dispatch  collect  results  view  sandbox  template } → { manifest  kie  ledger } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -32,6 +32,7 @@ pub mod collect;
 pub mod dispatch;
 pub mod results;
 pub mod sandbox;
+pub mod template;
 pub mod view;
 
 pub mod cli;

@@ -31,10 +31,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("results", &[]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
+    ("template", &["job", "manifest"]),
     (
         "cli",
         &[
-            "job", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox",
+            "job", "manifest", "kie", "ledger", "dispatch", "collect", "results", "view", "sandbox", "template",
         ],
     ),
 ];
