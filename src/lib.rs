@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { preflight  dispatch  collect  results  view  sandbox } → { job  kie  ledger  tables } → { manifest  web } → leaf types
+//! main → cli → { preflight  dispatch  collect  results  view  sandbox  template } → { job  kie  ledger  tables } → { manifest  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -36,6 +36,7 @@ pub mod dispatch;
 pub mod preflight;
 pub mod results;
 pub mod sandbox;
+pub mod template;
 pub mod view;
 
 pub mod cli;

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
+    ("template", &["job", "manifest"]),
     (
         "cli",
         &[
@@ -50,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "results",
             "view",
             "sandbox",
+            "template",
         ],
     ),
 ];

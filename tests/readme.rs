@@ -80,6 +80,7 @@ fn every_command_and_flag_in_the_readme_exists() {
         "collect",
         "serve",
         "settle",
+        "init",
         "sandbox",
         "completions",
         "man",

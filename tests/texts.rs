@@ -97,6 +97,7 @@ fn help() {
         ("check_help", &["check", "-h"]),
         ("status_help", &["status", "-h"]),
         ("settle_help", &["settle", "--help"]),
+        ("init_help", &["init", "--help"]),
     ] {
         let ended = desk.run(arguments);
         ended.expect_code(0);

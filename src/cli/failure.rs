@@ -14,6 +14,7 @@ use crate::kie::ClientError;
 use crate::ledger::LedgerError;
 use crate::manifest::ManifestError;
 use crate::tables::TableError;
+use crate::template::TemplateError;
 use crate::view::logs::LogError;
 use crate::view::{Ending, Halt, remedy};
 use crate::web;
@@ -40,6 +41,8 @@ pub(super) enum Failure {
     Hosts(#[from] web::client::ClientError),
     #[error(transparent)]
     Sandbox(#[from] SandboxCommandError),
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     #[error("cannot read the certificates in `{}`", path.display())]
     CaFile { path: PathBuf, source: io::Error },
     #[error("cannot start the embedded sandbox")]
@@ -115,6 +118,7 @@ impl Failure {
             Failure::Manifest(error) => error.help(),
             Failure::Ledger(error) => Some(error.help()),
             Failure::Table(error) => Some(error.help()),
+            Failure::Template(error) => error.help().map(str::to_owned),
             Failure::Log(error) => Some(error.help().into()),
             Failure::Client(_) | Failure::Hosts(_) => {
                 Some("check the proxy settings of the environment; on a slim system install `ca-certificates`".into())

@@ -12,6 +12,7 @@ mod collect;
 mod collecting;
 mod console;
 mod failure;
+mod init;
 mod intake;
 mod manual;
 mod news;
@@ -50,6 +51,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  hailuo-batch init shots.xlsx                        a manifest to start from
   hailuo-batch run samples/quickstart.csv --sandbox   a trial: no key, no network, no cost
   KIE_API_KEY=… hailuo-batch run shots.csv            the real thing; run it again to go on
   KIE_API_KEY=… hailuo-batch collect shots.csv        wait for its tasks, save the videos
@@ -78,6 +80,7 @@ enum Command {
     Collect(Box<collect::CollectArgs>),
     Serve(Box<serve::ServeArgs>),
     Settle(settle::SettleArgs),
+    Init(init::InitArgs),
     Sandbox(sandbox::SandboxArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
@@ -104,6 +107,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Collect(args) => in_runtime(collect::run(*args, words)),
         Command::Serve(args) => in_runtime(serve::run(*args, words)),
         Command::Settle(args) => settle::run(args),
+        Command::Init(args) => init::run(&args),
         Command::Sandbox(args) => in_runtime(async { Ok(sandbox::run(args).await.map(|()| ExitCode::SUCCESS)?) }),
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),

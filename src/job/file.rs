@@ -370,6 +370,12 @@ pub(super) fn key_names() -> impl Iterator<Item = &'static str> + Clone {
     KEYS.iter().map(|key| key.name)
 }
 
+/// The key of this name and a value for it, as it stands in a file.
+pub(super) fn key_with_example(name: &str) -> Option<(&'static str, &'static str)> {
+    let key = KEYS.iter().find(|key| key.name == name)?;
+    Some((key.name, key.example))
+}
+
 /// The one of `names` that `word` is most like, if it is like any.
 pub(super) fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     names

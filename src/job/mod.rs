@@ -6,6 +6,7 @@
 pub mod duration;
 pub mod file;
 pub mod key;
+pub mod options;
 pub mod origin;
 pub mod paths;
 pub mod resolve;

@@ -204,8 +204,9 @@ impl ManifestError {
                 "drop one of them, or give the one you do not mean another name"
             }
             ManifestError::TwoColumns { field, second, .. } => {
+                let mapping = escape::for_shell(&[format!("{field}={second}")]);
                 return Some(format!(
-                    "drop one of them, or say which of them it is, like `--map '{field}={second}'`"
+                    "drop one of them, or say which of them it is, like `--map {mapping}`"
                 ));
             }
             ManifestError::TooManyColumns { .. } => "check that the first line is the header and ends where it should",
@@ -248,6 +249,18 @@ mod tests {
             "cl\\u{1b}ips.csv:3: no column `prompt` and no column `image_url`"
         );
         assert_eq!(error.help().as_deref(), Some("look again"));
+        let two_columns = |first: &str, second: &str| ManifestError::TwoColumns {
+            path: path.clone(),
+            at: Position::Line(1),
+            field: Field::ImageUrl,
+            first: first.to_owned(),
+            second: second.to_owned(),
+        };
+        assert_eq!(
+            two_columns("image", "Bild Link").help().unwrap(),
+            "drop one of them, or say which of them it is, like `--map 'image_url=Bild Link'`"
+        );
+        assert!(!two_columns("image", "image").help().unwrap().contains("--map"));
         let source = io::Error::from(io::ErrorKind::NotFound);
         let error = ManifestError::Open { path, source };
         assert_eq!(

@@ -53,6 +53,7 @@ pub use repeats::{Repeat, Repeats};
 pub use report::{Group, Place, ProblemReport};
 pub use row::Row;
 pub use survey::{KindCounts, LocalImages, Survey, survey};
+pub use validate::MOST_PROMPT_CHARACTERS;
 
 /// Most rows of a manifest. At 20 requests per 10 s a million rows take six days.
 pub const MOST_ROWS: u32 = 1_000_000;

@@ -9,7 +9,7 @@ use crate::manifest::{Field, Images, Problem, Rule, Severity, web_url};
 use crate::row::{ClipLength, Resolution, Submission};
 
 /// Most characters of a prompt (the API's schema, `maxLength`).
-const MOST_PROMPT_CHARACTERS: usize = 5_000;
+pub const MOST_PROMPT_CHARACTERS: usize = 5_000;
 
 /// Most characters the model's maker documents; what the API does with longer prompts is not known.
 const MOST_MODEL_CHARACTERS: usize = 2_000;

@@ -163,6 +163,15 @@ fn the_samples_are_what_they_claim_to_be() {
         (quickstart.rows, quickstart.invalid, quickstart.report.warnings),
         (12, 1, 0)
     );
+    for name in ["quickstart.tsv", "quickstart.jsonl"] {
+        let same = sample(name);
+        assert_eq!(
+            (same.rows, same.invalid),
+            (quickstart.rows, quickstart.invalid),
+            "{name}"
+        );
+        assert_eq!(same.valid_by_kind, quickstart.valid_by_kind, "{name}");
+    }
     for name in ["prompts.tsv", "requests.jsonl", "chinese-headers.csv"] {
         let survey = sample(name);
         assert!(survey.rows > 2 && survey.report.is_empty(), "{name}: {}", told(&survey));
