@@ -213,6 +213,15 @@ impl Object {
         Some(text.unwrap_or_default())
     }
 
+    /// The value under `key`, as text without its quotes or as JSON; empty if there is none.
+    pub(super) fn value_of(&self, key: &str) -> String {
+        let found = self.entries.iter().find(|(name, _)| name == key);
+        let Some(json) = found.map(|(_, value)| &self.text[value.clone()]) else {
+            return String::new();
+        };
+        serde_json::from_str(json).unwrap_or_else(|_| json.to_owned())
+    }
+
     /// Appends the object without the keys that results add. A line that is no object gives an empty one.
     pub(super) fn write_kept(&self, out: &mut String) {
         out.push('{');

@@ -80,6 +80,14 @@ impl<'i> Manifest<'i> {
         }
     }
 
+    /// Where in the table the column is in which `problem` is, counted from 0.
+    pub(super) fn column_of(&self, problem: &Problem) -> Option<u32> {
+        match &self.rows {
+            Rows::Table(table) => table.column_of(problem),
+            Rows::Lines(_) => None,
+        }
+    }
+
     /// What is odd about the header, and on which line it stands.
     pub fn header_problems(&self) -> (u32, Vec<Problem>) {
         match &self.rows {
@@ -106,10 +114,8 @@ impl<'i> Manifest<'i> {
         }
         self.number += 1;
         row.settle(self.images.as_deref_mut());
-        if let Rows::Table(table) = &self.rows {
-            for problem in &mut row.problems {
-                problem.at = problem.at.or_else(|| table.column_of(problem));
-            }
+        for problem in &mut row.problems {
+            problem.at = problem.at.or_else(|| self.column_of(problem));
         }
         Ok(true)
     }

@@ -138,6 +138,24 @@ impl Row {
         out.push(']');
     }
 
+    /// The text of the cell in which `problem` is; empty if it is in none.
+    pub(super) fn value_of(&self, problem: &Problem) -> Cow<'_, str> {
+        let Some(column) = &problem.column else {
+            return Cow::Borrowed("");
+        };
+        match (&self.written.kept, problem.at) {
+            (Some(_), Some(at)) => {
+                let cell = usize::try_from(at).ok().and_then(|at| self.written.record.get(at));
+                String::from_utf8_lossy(cell.unwrap_or_default())
+            }
+            (Some(_), None) => Cow::Borrowed(""),
+            (None, _) => match Field::ALL.into_iter().find(|field| field.as_str() == column) {
+                Some(field) => Cow::Borrowed(self.cells.get(field)),
+                None => Cow::Owned(self.written.object.value_of(column)),
+            },
+        }
+    }
+
     /// Whether the row is invalid because it has more cells than the header.
     pub fn has_surplus(&self) -> bool {
         let width = self.written.kept.as_ref().map(|kept| kept.width);

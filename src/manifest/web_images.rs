@@ -46,7 +46,7 @@ impl Survey {
     }
 }
 
-fn problems_of(address: &str, finding: &Finding) -> Vec<Problem> {
+pub(super) fn problems_of(address: &str, finding: &Finding) -> Vec<Problem> {
     let shown = web_url::shown(address);
     let with = |words: &str| match words {
         "" => shown.clone(),
