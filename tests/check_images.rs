@@ -62,6 +62,18 @@ fn reply(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {status}\r\n{headers}\r\n").as_bytes(), body].concat()
 }
 
+/// Sends a reply and closes the connection, as announced: one that is kept would break for the next address.
+fn last(stream: &mut TcpStream, reply: &[u8]) -> Then {
+    let announced = match reply.strip_prefix(b"HTTP/1.1 ") {
+        Some(_) => String::from_utf8_lossy(reply).find("\r\n").unwrap() + 2,
+        None => 0,
+    };
+    let (status, rest) = reply.split_at(announced);
+    let close: &[u8] = if announced > 0 { b"Connection: close\r\n" } else { b"" };
+    send(stream, &[status, close, rest].concat());
+    Then::Close
+}
+
 /// A reply to somebody who takes a range or not.
 fn whole(file: &[u8]) -> Vec<u8> {
     reply("200 OK", &[&format!("Content-Length: {}", file.len())], file)
@@ -191,8 +203,6 @@ fn every_address_is_asked_once_for_its_first_bytes_and_told_nothing() {
         }
         assert!(!seen.head.contains(KEY), "{}", seen.head);
     }
-    // What was read whole leaves its connection to the next.
-    assert!(proxy.connections() <= 4, "{} connections", proxy.connections());
 
     // Without the option nobody is asked.
     let plain = Finished::of(
@@ -294,8 +304,7 @@ fn each_answer_is_called_what_it_is() {
     let replies: BTreeMap<&str, Vec<u8>> = cases.iter().map(|(name, reply, _)| (*name, reply.clone())).collect();
     let proxy = RawServer::start(move |seen, stream| {
         let name = target(seen).rsplit('/').next().unwrap().split('?').next().unwrap();
-        send(stream, &replies[name]);
-        Then::Close
+        last(stream, &replies[name])
     });
     // A host for each, so that none is left alone because of another.
     let address = |name: &str| format!("http://{name}.example.org/{name}");
@@ -366,16 +375,15 @@ fn a_trouble_that_passes_leaves_no_word() {
             *turn == 1
         };
         match target(seen).rsplit('/').next().unwrap() {
-            "503" if first => send(stream, &reply("503 Busy", &["Content-Length: 0"], b"")),
-            "429" if first => send(
+            "503" if first => last(stream, &reply("503 Busy", &["Content-Length: 0"], b"")),
+            "429" if first => last(
                 stream,
                 &reply("429 Slow", &["Retry-After: 0", "Content-Length: 0"], b""),
             ),
-            "cut" if first => send(stream, &whole(&good())[..60]),
+            "cut" if first => last(stream, &whole(&good())[..60]),
             "close" if first => Then::Close,
-            _ => send(stream, &proper(seen, &good())),
-        };
-        Then::Close
+            _ => last(stream, &proper(seen, &good())),
+        }
     });
     let images = ["503", "429", "cut", "close"].map(|name| format!("http://img.example.org/{name}"));
     let ended = Desk::with(&images).through(&proxy, &["--json"]);
@@ -512,6 +520,8 @@ fn five_hundred_images_of_one_host_are_looked_at_four_at_a_time() {
     ended.expect_code(0);
     expect_images(&ended, 500, 500, 0, 0);
     assert_eq!((proxy.requests().len(), asked(&proxy).len()), (500, 500));
+    // Looks leave their connection to the next ones, all but a few that come a moment too early.
+    assert!(proxy.connections() < 100, "{} connections", proxy.connections());
     let under_way = under_way.lock().unwrap();
     assert_eq!((under_way.most, under_way.most_at_a_host), (4, 4));
 }
@@ -810,6 +820,30 @@ async fn a_length_that_nobody_tells_is_counted_for_as_long_as_there_is_time() {
     });
     let (found, standing) = look(&[format!("{}/1.png", server.url)], impatient()).await;
     assert_eq!((found, standing.looked_at), (vec![None], 1));
+    assert_eq!(server.requests().len(), 1);
+}
+
+/// Whoever sends a megabyte byte by byte takes no more of this machine than its length.
+#[tokio::test]
+async fn a_body_of_tiny_pieces_costs_no_more_than_another() {
+    let mut image = b"\xff\xd8".to_vec();
+    image.extend(b"\xff\xe1\0\x02".repeat(200_000));
+    let pieces: Vec<u8> = image
+        .iter()
+        .flat_map(|byte| [&b"1\r\n"[..], &[*byte], b"\r\n"].concat())
+        .collect();
+    let answer = reply(
+        "200 OK",
+        &["Transfer-Encoding: chunked"],
+        &[&pieces, &b"0\r\n\r\n"[..]].concat(),
+    );
+    let server = RawServer::start(move |_, stream| send(stream, &answer));
+    let config = LookConfig {
+        patience: Duration::from_secs(20),
+        ..impatient()
+    };
+    let (found, _) = look(&[format!("{}/1.jpg", server.url)], config).await;
+    assert_eq!(found, [Some(Finding::Faulty(vec![Fault::Unmeasured]))]);
     assert_eq!(server.requests().len(), 1);
 }
 

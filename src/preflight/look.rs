@@ -23,6 +23,9 @@ use crate::web::reason::{innermost, reason_of};
 /// the place in a photo's metadata, too.
 const FIRST_BYTES: u64 = 1 << 16;
 
+/// Fewer bytes tell the size of no image.
+const LEAST_BYTES: usize = 24;
+
 /// What is asked for where they do not tell the size, and the most that is kept of a file.
 const MOST_HEAD_BYTES: u64 = image::HEAD_BYTES as u64;
 
@@ -44,7 +47,10 @@ const MOST_SAID: usize = 160;
 /// Looks at images. Cloning is cheap; clones share their connections. A look takes 1.5 MB of memory at most.
 #[derive(Debug, Clone)]
 pub struct Looker {
-    connections: Connections,
+    /// For first tries: kept and shared, since a handshake for each image would cost more than the image.
+    kept: Connections,
+    /// For second tries, a new one each: the first may have failed because the host was just closing a kept one.
+    fresh: Connections,
     allow_private_hosts: bool,
     patience: Duration,
 }
@@ -129,16 +135,20 @@ fn ended_by(refused: &Refused, is_redirect: bool) -> Ended {
 impl Looker {
     /// A looker with connections of its own. It has no key.
     pub fn new(config: &LookConfig) -> Result<Looker, ClientError> {
+        let fresh = ConnectConfig {
+            allow_private_hosts: config.allow_private_hosts,
+            connect_timeout: config.connect_timeout,
+            idle_per_host: 0,
+            extra_roots_pem: config.extra_roots_pem.as_deref(),
+            no_proxy: config.no_proxy,
+        };
+        let kept = ConnectConfig {
+            idle_per_host: AT_A_TIME_AT_A_HOST,
+            ..fresh
+        };
         Ok(Looker {
-            connections: Connections::new(ConnectConfig {
-                allow_private_hosts: config.allow_private_hosts,
-                connect_timeout: config.connect_timeout,
-                // A handshake for each image would cost more than the image. Where a kept connection breaks there is
-                // the second try.
-                idle_per_host: AT_A_TIME_AT_A_HOST,
-                extra_roots_pem: config.extra_roots_pem.as_deref(),
-                no_proxy: config.no_proxy,
-            })?,
+            kept: Connections::new(kept)?,
+            fresh: Connections::new(fresh)?,
             allow_private_hosts: config.allow_private_hosts,
             patience: config.patience,
         })
@@ -146,10 +156,10 @@ impl Looker {
 
     /// Looks at an address, in at most two tries.
     pub(super) async fn look(&self, address: &str) -> Looked {
-        let mut outcome = self.look_once(address).await;
+        let mut outcome = self.look_once(address, &self.kept).await;
         if let Err(Ended { again: Some(wait), .. }) = outcome {
             sleep(wait).await;
-            outcome = self.look_once(address).await;
+            outcome = self.look_once(address, &self.fresh).await;
         }
         match outcome {
             Ok(finding) => Looked {
@@ -163,7 +173,7 @@ impl Looker {
         }
     }
 
-    async fn look_once(&self, address: &str) -> Result<Option<Finding>, Ended> {
+    async fn look_once(&self, address: &str, connections: &Connections) -> Result<Option<Finding>, Ended> {
         if address.len() > LONGEST_ADDRESS {
             let words = format!("it has more than {LONGEST_ADDRESS} characters");
             return Err(Ended::with(Finding::Unreached(words)));
@@ -171,7 +181,7 @@ impl Looker {
         let link = Link::read(address, self.allow_private_hosts).map_err(|refused| ended_by(&refused, false))?;
         let mut way = Way { link, hops: 0 };
         let deadline = Instant::now() + self.patience;
-        let Ok(seen) = timeout_at(deadline, self.head(&mut way)).await else {
+        let Ok(seen) = timeout_at(deadline, head(connections, &mut way)).await else {
             let patience = humantime::format_duration(self.patience);
             let words = way.at(&format!("no complete answer for {patience}"));
             return Err(Ended::in_vain(words, Some(AGAIN)));
@@ -188,116 +198,123 @@ impl Looker {
             other => other,
         }))
     }
+}
 
-    /// The beginning of the file, as much of it as is of use, and the answer if there may be more in it.
-    async fn head(&self, way: &mut Way) -> Result<(Head, Option<Response>), Ended> {
-        let (head, rest) = self.head_of(way, FIRST_BYTES).await?;
-        let has_more = head.total.is_none_or(|total| total > head.bytes.len() as u64);
-        // A host that sends everything was read on already.
-        if rest.is_some() || head.suffices() || !has_more {
-            return Ok((head, rest));
-        }
-        self.head_of(way, MOST_HEAD_BYTES).await
+/// The beginning of the file, as much of it as is of use, and the answer if there may be more in it.
+async fn head(connections: &Connections, way: &mut Way) -> Result<(Head, Option<Response>), Ended> {
+    let (head, rest) = head_of(connections, way, FIRST_BYTES).await?;
+    let has_more = head.total.is_none_or(|total| total > head.bytes.len() as u64);
+    // A host that sends everything was read on already.
+    if rest.is_some() || head.suffices() || !has_more {
+        return Ok((head, rest));
     }
+    head_of(connections, way, MOST_HEAD_BYTES).await
+}
 
-    /// The same of at most so many bytes where the host sends no more than it is asked for.
-    async fn head_of(&self, way: &mut Way, most: u64) -> Result<(Head, Option<Response>), Ended> {
-        let Some((mut response, beginning)) = self.ask(way, most).await? else {
-            let empty = Head {
-                total: Some(0),
-                ..Head::default()
-            };
-            return Ok((empty, None));
-        };
-        let mut head = Head {
-            total: beginning.total,
-            packing: beginning.packing,
+/// The same of at most so many bytes where the host sends no more than it is asked for.
+async fn head_of(connections: &Connections, way: &mut Way, most: u64) -> Result<(Head, Option<Response>), Ended> {
+    let Some((mut response, beginning)) = ask(connections, way, most).await? else {
+        let empty = Head {
+            total: Some(0),
             ..Head::default()
         };
-        let most = if beginning.is_part { most } else { MOST_HEAD_BYTES };
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        while head.bytes.len() < most && !head.suffices() {
-            match response.chunk().await {
-                Ok(Some(piece)) => {
-                    let room = most - head.bytes.len();
-                    head.bytes.extend_from_slice(&piece[..piece.len().min(room)]);
-                }
-                Ok(None) => {
-                    if !beginning.is_part {
-                        head.total = Some(head.bytes.len() as u64);
+        return Ok((empty, None));
+    };
+    let mut head = Head {
+        total: beginning.total,
+        packing: beginning.packing,
+        ..Head::default()
+    };
+    let most = if beginning.is_part { most } else { MOST_HEAD_BYTES };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut judge_at = LEAST_BYTES;
+    while head.bytes.len() < most {
+        match response.chunk().await {
+            Ok(Some(piece)) => {
+                let room = most - head.bytes.len();
+                head.bytes.extend_from_slice(&piece[..piece.len().min(room)]);
+                if head.bytes.len() >= judge_at {
+                    if head.suffices() {
+                        break;
                     }
-                    return Ok((head, None));
-                }
-                Err(error) => {
-                    let reason = reason_in_words(error);
-                    let words = format!("it broke off after {} bytes: {reason}", head.bytes.len());
-                    return Err(Ended::in_vain(way.at(&words), Some(AGAIN)));
+                    // A body of tiny pieces is not judged from its beginning for each of them.
+                    judge_at = 2 * head.bytes.len();
                 }
             }
+            Ok(None) => {
+                if !beginning.is_part {
+                    head.total = Some(head.bytes.len() as u64);
+                }
+                return Ok((head, None));
+            }
+            Err(error) => {
+                let reason = reason_in_words(error);
+                let words = format!("it broke off after {} bytes: {reason}", head.bytes.len());
+                return Err(Ended::in_vain(way.at(&words), Some(AGAIN)));
+            }
         }
-        if beginning.is_part {
-            // It has been asked for, so it is on its way; what is in it does not matter.
-            drop(
-                timeout(REST_TIMEOUT, async {
-                    while let Ok(Some(_)) = response.chunk().await {}
-                })
-                .await,
-            );
-            return Ok((head, None));
-        }
-        Ok((head, Some(response)))
     }
+    if beginning.is_part {
+        // It has been asked for, so it is on its way; what is in it does not matter.
+        drop(
+            timeout(REST_TIMEOUT, async {
+                while let Ok(Some(_)) = response.chunk().await {}
+            })
+            .await,
+        );
+        return Ok((head, None));
+    }
+    Ok((head, Some(response)))
+}
 
-    /// Asks for the first bytes of a file, wherever redirects lead. `None` if it has none.
-    async fn ask(&self, way: &mut Way, most: u64) -> Result<Option<(Response, Beginning)>, Ended> {
-        let mut range = Some(most);
-        loop {
-            let response = self.request(way, range).await?;
-            let said = format!("HTTP {}", response.status().as_u16());
-            match answer_of(response.status(), response.headers(), range) {
-                Answer::Beginning(beginning) => return Ok(Some((response, beginning))),
-                Answer::Empty => return Ok(None),
-                // At most once: without a range there is no such answer.
-                Answer::AskAnew => range = None,
-                Answer::Elsewhere(location) => way.follow(&location)?,
-                Answer::NotThere => return Err(Ended::with(Finding::NotThere(way.at(&said)))),
-                Answer::Refused => return Err(Ended::with(Finding::Unreached(way.at(&said)))),
-                Answer::Again(wait) => {
-                    let again = wait.unwrap_or(AGAIN);
-                    return Err(match again <= LONGEST_AGAIN {
-                        true => Ended::in_vain(way.at(&said), Some(again)),
-                        false => {
-                            let again = humantime::format_duration(again);
-                            Ended::in_vain(way.at(&format!("{said}, to be asked again in {again}")), None)
-                        }
-                    });
-                }
-                Answer::ProxyLogin => {
-                    return Err(Ended::with(Finding::Unreached(Refusal::ProxyLogin.to_string())));
-                }
+/// Asks for the first bytes of a file, wherever redirects lead. `None` if it has none.
+async fn ask(connections: &Connections, way: &mut Way, most: u64) -> Result<Option<(Response, Beginning)>, Ended> {
+    let mut range = Some(most);
+    loop {
+        let response = request(connections, way, range).await?;
+        let said = format!("HTTP {}", response.status().as_u16());
+        match answer_of(response.status(), response.headers(), range) {
+            Answer::Beginning(beginning) => return Ok(Some((response, beginning))),
+            Answer::Empty => return Ok(None),
+            // At most once: without a range there is no such answer.
+            Answer::AskAnew => range = None,
+            Answer::Elsewhere(location) => way.follow(&location)?,
+            Answer::NotThere => return Err(Ended::with(Finding::NotThere(way.at(&said)))),
+            Answer::Refused => return Err(Ended::with(Finding::Unreached(way.at(&said)))),
+            Answer::Again(wait) => {
+                let again = wait.unwrap_or(AGAIN);
+                return Err(match again <= LONGEST_AGAIN {
+                    true => Ended::in_vain(way.at(&said), Some(again)),
+                    false => {
+                        let again = humantime::format_duration(again);
+                        Ended::in_vain(way.at(&format!("{said}, to be asked again in {again}")), None)
+                    }
+                });
+            }
+            Answer::ProxyLogin => {
+                return Err(Ended::with(Finding::Unreached(Refusal::ProxyLogin.to_string())));
             }
         }
     }
+}
 
-    /// One request; the headers of its answer.
-    async fn request(&self, way: &Way, range: Option<u64>) -> Result<Response, Ended> {
-        let mut request = self
-            .connections
-            .for_link(&way.link)
-            .get(way.link.url().clone())
-            // The bytes that count are those of the file itself.
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        if let Some(most) = range {
-            request = request.header(RANGE, format!("bytes=0-{}", most - 1));
-        }
-        request.send().await.map_err(|error| {
-            if was_private(&error) {
-                return ended_by(&way.link.refused(Refusal::Private), way.hops > 0);
-            }
-            let again = may_pass(&error).then_some(AGAIN);
-            Ended::in_vain(way.at(&reason_in_words(error)), again)
-        })
+/// One request; the headers of its answer.
+async fn request(connections: &Connections, way: &Way, range: Option<u64>) -> Result<Response, Ended> {
+    let mut request = connections
+        .for_link(&way.link)
+        .get(way.link.url().clone())
+        // The bytes that count are those of the file itself.
+        .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    if let Some(most) = range {
+        request = request.header(RANGE, format!("bytes=0-{}", most - 1));
     }
+    request.send().await.map_err(|error| {
+        if was_private(&error) {
+            return ended_by(&way.link.refused(Refusal::Private), way.hops > 0);
+        }
+        let again = may_pass(&error).then_some(AGAIN);
+        Ended::in_vain(way.at(&reason_in_words(error)), again)
+    })
 }
 
 /// How long the file is whose answer was read this far; `None` if it breaks off. Nobody counts further than to what is

@@ -58,7 +58,9 @@ pub(super) async fn look(
     let console_of_signals = console.clone();
     let signals = Signals::listen(move |signal| news::tell_of_signal_to_looker(&console_of_signals, signal))?;
     let total = addresses.count();
-    console.notice(&format!("looking at {} on the web", counted(total, "image")));
+    if total > 0 {
+        console.notice(&format!("looking at {} on the web", counted(total, "image")));
+    }
 
     let (standing, seen) = watch::channel(Standing::default());
     let (done, is_done) = watch::channel(false);
