@@ -1,6 +1,7 @@
 //! `hailuo-batch check`: what is wrong with a manifest, what it would cost and how long it would take.
 
 mod images;
+mod problems;
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -8,7 +9,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::job::{Files, Intake, Job, Looking, Place, Planning, Reporting};
+use crate::escape;
+use crate::job::{Checking, Files, Intake, Job, Place, Planning, Reporting};
 use crate::ledger::Reader;
 use crate::manifest::{LocalImages, Survey};
 use crate::preflight::Addresses;
@@ -25,7 +27,7 @@ use images::WebImages;
 
 /// Validate a manifest: every problem with its place, the cost, the time it will take
 ///
-/// Sends nothing, writes nothing and needs no key. Cost and time are those of the whole manifest, as if nothing had
+/// Sends nothing and needs no key; writes nothing but the list of --problems. Cost and time are those of the whole manifest, as if nothing had
 /// been sent yet. With --images it also looks at the images on the web.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
@@ -38,7 +40,7 @@ pub(super) struct CheckArgs {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
-    looking: Looking,
+    checking: Checking,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -51,13 +53,13 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
             args.planning,
             args.intake,
             args.place,
-            args.looking,
+            args.checking,
             args.reporting,
         )
             .into(),
     )?;
     let console = Console::new(&job)?;
-    let (survey, web_images) = look_through(&job, &console)?;
+    let Known { survey, web_images } = look_through(&job, &console)?;
     let mut summary = summary_of(&job, &survey, selection);
     if let Some(images) = &web_images {
         summary.invalid_by_image = u64::from(images.spoiled_rows);
@@ -68,6 +70,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
         object["problems"] = json!(survey.report);
         object["local_images"] = json!(survey.local_images);
         object["images"] = json!(web_images);
+        object["problems_file"] = json!(job.problems.as_ref().map(|path| path.display().to_string()));
         console.answer_json(&object);
         return Ok(exit_of(&summary).into());
     }
@@ -82,29 +85,57 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(images) = &web_images {
         console.answer(&images::told_of(images));
     }
+    if let Some(path) = &job.problems {
+        console.answer(&format!(
+            "\nlist of problems: {}\n",
+            escape::for_terminal(&path.display().to_string())
+        ));
+    }
     if let Some(note) = already_done(&job) {
         console.notice(&note);
     }
     Ok(exit_of(&summary).into())
 }
 
-/// Everything there is to say about the manifest, and what looks at its images on the web came to if they were asked for.
-fn look_through(job: &Job, console: &Console) -> Result<(Survey, Option<WebImages>), Failure> {
+/// What is known of a manifest.
+struct Known {
+    survey: Survey,
+    /// What looks at its images on the web came to, if they were asked for.
+    web_images: Option<WebImages>,
+}
+
+/// Everything there is to say about the manifest; listed, too, if that was asked for.
+fn look_through(job: &Job, console: &Console) -> Result<Known, Failure> {
+    if let Some(path) = &job.problems {
+        problems::probe(path)?;
+    }
     let mut images = intake::images_of(job);
-    if !job.images || job.sandbox {
+    let (survey, web_images, seen);
+    if job.images && !job.sandbox {
+        let mut addresses = Addresses::default();
+        let mut found = intake::survey_and_visit(job, &mut images, |row| {
+            if let Some(address) = row.web_image() {
+                addresses.add(address);
+            }
+        })?;
+        let looked = in_runtime(images::look(job, console, &mut found, images, addresses))?;
+        (survey, web_images, seen, images) = (found, Some(looked.0), Some(looked.1), looked.2);
+    } else {
         if job.images {
             console.notice("note: images on the web are not looked at, since `--sandbox` keeps to this machine");
         }
-        return Ok((intake::survey(job, &mut images)?, None));
+        (survey, web_images, seen) = (intake::survey(job, &mut images)?, None, None);
     }
-    let mut addresses = Addresses::default();
-    let mut survey = intake::survey_and_visit(job, &mut images, |row| {
-        if let Some(address) = row.web_image() {
-            addresses.add(address);
+    if let Some(path) = &job.problems {
+        let unlisted = problems::write(job, path, &survey, &mut images, seen.as_ref())?;
+        if unlisted > 0 {
+            console.notice(&format!(
+                "`{}` lacks {unlisted} more rows that repeat others",
+                path.display()
+            ));
         }
-    })?;
-    let looked = in_runtime(images::look(job, console, &mut survey, images, addresses))?;
-    Ok((survey, Some(looked)))
+    }
+    Ok(Known { survey, web_images })
 }
 
 fn summary_of(job: &Job, survey: &Survey, selection: Vec<String>) -> Summary {

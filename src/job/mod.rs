@@ -19,7 +19,7 @@ pub use error::{FileProblem, JobError};
 pub use key::{ApiKey, KeyError, WebhookKey};
 pub use resolve::{Collect, Job, Output};
 pub use settings::{
-    Access, CodeFilter, Collecting, Files, Intake, LogFormat, Looking, OnUnknown, Place, Planning, ProgressMode,
+    Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, OnUnknown, Place, Planning, ProgressMode,
     Receiving, Reporting, Sending, Settings,
 };
 pub use until::Moment;

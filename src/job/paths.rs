@@ -132,15 +132,15 @@ pub(super) fn ledger(origins: &Origins, given: Option<PathBuf>, manifest: &Path)
     Ok(given)
 }
 
-/// Results and ledger are written: neither may be another file of the job.
+/// What is written, by the key that names it and in the words for what it holds: no two may be one file, and none an
+/// input of the job.
 pub(super) fn keep_apart(
     origins: &Origins,
-    results: &Path,
-    ledger: &Path,
+    outputs: &[(&str, &str, &Path)],
     inputs: &[(&str, Option<&PathBuf>)],
 ) -> Result<(), JobError> {
     let help = "every file of a batch needs a name of its own";
-    for (key, output) in [("results", results), ("ledger", ledger)] {
+    for (key, _, output) in outputs {
         for (what, input) in inputs {
             if input.is_some_and(|input| is_same_file(output, input)) {
                 let name = origins.name(key);
@@ -151,14 +151,20 @@ pub(super) fn keep_apart(
             }
         }
     }
-    if is_same_file(results, ledger) {
-        let name = origins.name(if origins.source("results").is_some() {
-            "results"
+    for (at, (key, what, output)) in outputs.iter().enumerate() {
+        let Some((other_key, other_what, _)) = outputs[..at].iter().find(|(.., other)| is_same_file(output, other))
+        else {
+            continue;
+        };
+        // The one to change is the one that somebody has named.
+        let key = if origins.source(other_key).is_some() {
+            other_key
         } else {
-            "ledger"
-        });
+            key
+        };
+        let name = origins.name(key);
         return Err(JobError::setting(
-            format!("{name} would make results and ledger one file: {}", shown(results)),
+            format!("{name} would make {other_what} and {what} one file: {}", shown(output)),
             help,
         ));
     }

@@ -76,6 +76,8 @@ pub struct Job {
     pub strict: bool,
     /// Let local images lie outside of the manifest's folder.
     pub allow_outside: bool,
+    /// Where `check` lists every problem.
+    pub problems: Option<PathBuf>,
     /// `check` looks at images on the web.
     pub images: bool,
     /// It also does where they are in private networks.
@@ -252,7 +254,7 @@ impl Job {
             access,
             collecting,
             receiving,
-            looking,
+            checking,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -268,7 +270,14 @@ impl Job {
             ("the file with the webhook key", receiving.webhook_key_file.as_ref()),
             ("the file with the certificates", place.ca_file.as_ref()),
         ];
-        paths::keep_apart(origins, &results, &ledger, &inputs)?;
+        let mut outputs = vec![
+            ("results", "results", results.as_path()),
+            ("ledger", "ledger", ledger.as_path()),
+        ];
+        if let Some(problems) = &checking.problems {
+            outputs.push(("problems", "list of problems", problems));
+        }
+        paths::keep_apart(origins, &outputs, &inputs)?;
 
         let sandbox = place.sandbox.unwrap_or(false);
         let base_url = server(origins, "base_url", place.base_url, sandbox)?
@@ -336,8 +345,9 @@ impl Job {
             stop_at,
             strict: planning.strict.unwrap_or(false),
             allow_outside: planning.allow_outside.unwrap_or(false),
-            images: looking.images.unwrap_or(false),
-            allow_private_hosts: looking.allow_private_hosts.unwrap_or(false),
+            problems: checking.problems,
+            images: checking.images.unwrap_or(false),
+            allow_private_hosts: checking.allow_private_hosts.unwrap_or(false),
             max_attempts: within(
                 origins,
                 "max_attempts",

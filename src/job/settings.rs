@@ -61,7 +61,7 @@ pub struct Settings {
     pub receiving: Receiving,
     /// How images on the web are looked at; no run does that.
     #[arg(skip)]
-    pub looking: Looking,
+    pub checking: Checking,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -395,9 +395,16 @@ pub struct Place {
     pub ca_file: Option<PathBuf>,
 }
 
-/// How `check` looks at images on the web.
+/// What only `check` does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-pub struct Looking {
+pub struct Checking {
+    /// List every problem in FILE.
+    ///
+    /// One line for each, with row, place, column, value and what to do. The extension decides the format: xlsx, csv, tsv
+    /// or jsonl. Default: none; the summary shows the first of each kind. Example: --problems problems.xlsx
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_PROBLEMS", hide_env = true, help_heading = FILES)]
+    pub problems: Option<PathBuf>,
+
     /// Look at every image on the web.
     ///
     /// Is it there, is it a JPEG, PNG or WebP of at most 10 MB, and has it a size and a shape that the model takes? Each
@@ -699,7 +706,7 @@ impl Settings {
             access: self.access.merge(lower.access),
             collecting: self.collecting.merge(lower.collecting),
             receiving: self.receiving.merge(lower.receiving),
-            looking: self.looking.merge(lower.looking),
+            checking: self.checking.merge(lower.checking),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -764,9 +771,9 @@ impl Receiving {
     }
 }
 
-impl Looking {
-    fn merge(self, lower: Looking) -> Looking {
-        each_or!(Looking { self, lower; images, allow_private_hosts })
+impl Checking {
+    fn merge(self, lower: Checking) -> Checking {
+        each_or!(Checking { self, lower; problems, images, allow_private_hosts })
     }
 }
 
@@ -787,16 +794,16 @@ impl From<(Files, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Planning, Intake, Place, Looking, Reporting)> for Settings {
+impl From<(Files, Planning, Intake, Place, Checking, Reporting)> for Settings {
     fn from(
-        (files, planning, intake, place, looking, reporting): (Files, Planning, Intake, Place, Looking, Reporting),
+        (files, planning, intake, place, checking, reporting): (Files, Planning, Intake, Place, Checking, Reporting),
     ) -> Settings {
         Settings {
             files,
             planning,
             intake,
             place,
-            looking,
+            checking,
             reporting,
             ..Settings::default()
         }
@@ -841,7 +848,7 @@ mod tests {
         #[command(flatten)]
         _settings: Settings,
         #[command(flatten)]
-        _looking: Looking,
+        _checking: Checking,
     }
 
     fn arguments() -> Vec<Arg> {

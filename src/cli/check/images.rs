@@ -11,9 +11,10 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
+use crate::finding::Finding;
 use crate::job::Job;
 use crate::manifest::{Fingerprint, Images, Manifest, ManifestError, Reading, Row, Survey};
-use crate::preflight::{Address, Addresses, LookConfig, Looker, Standing, look_at_all};
+use crate::preflight::{Address, Addresses, Findings, LookConfig, Looker, Standing, look_at_all};
 use crate::view::{ImageCounts, Signal, Snapshot, counted};
 
 use crate::cli::api::extra_roots;
@@ -42,14 +43,27 @@ pub(super) struct WebImages {
     pub(super) interrupted: Option<Signal>,
 }
 
-/// Looks at the `addresses` of the manifest behind `survey`, and takes what is found into it.
+/// What was seen, by address.
+pub(super) struct Seen {
+    addresses: Addresses,
+    findings: Findings,
+}
+
+impl Seen {
+    /// What was found at this address, if it is not simply a good image.
+    pub(super) fn finding(&self, address: &str) -> Option<&Finding> {
+        self.findings.get(self.addresses.key(address))
+    }
+}
+
+/// Looks at the `addresses` of the manifest behind `survey`, and takes what is found into it. Gives `images` back.
 pub(super) async fn look(
     job: &Job,
     console: &Console,
     survey: &mut Survey,
     images: Images,
     addresses: Addresses,
-) -> Result<WebImages, Failure> {
+) -> Result<(WebImages, Seen, Images), Failure> {
     let looker = Looker::new(&LookConfig {
         allow_private_hosts: job.allow_private_hosts,
         extra_roots_pem: extra_roots(job)?,
@@ -77,21 +91,23 @@ pub(super) async fn look(
     console.progress.finish();
     let ((mut images, addresses), findings) = outcome?;
 
+    let seen = Seen { addresses, findings };
     let invalid = survey.invalid;
-    if !findings.is_empty() {
+    if !seen.findings.is_empty() {
         survey.take_in_findings(&job.manifest, &job.reading, &mut images, |address| {
-            findings.get(addresses.key(address))
+            seen.finding(address)
         })?;
     }
     let standing = *standing.borrow();
-    Ok(WebImages {
+    let looked = WebImages {
         addresses: total,
         looked_at: standing.looked_at,
         bad: standing.bad,
         not_reached: standing.not_reached,
         spoiled_rows: survey.invalid - invalid,
         interrupted: signals.first().filter(|_| standing.done() < total),
-    })
+    };
+    Ok((looked, seen, images))
 }
 
 /// Reads the manifest again, and sends each address once. Ends early where nobody takes them any more.
