@@ -78,17 +78,14 @@ pub(super) fn folded(name: &str) -> String {
     parts(name).into_iter().flatten().collect()
 }
 
-/// Whether one part at least is a name of the field, and no part is anything but that or an aside of it.
+/// Whether one part at least names the field, and no part is anything but its names, its hints or a mark.
 fn all_speak_of(field: Field, parts: &[Vec<String>]) -> bool {
     let mut is_named = false;
     for part in parts {
-        let whole = part.concat();
-        match ASIDES.get(&whole) {
-            Some(fields) if fields.iter().any(|of| of.is_none_or(|of| of == field)) => {}
-            _ => match reading_of(field, part) {
-                Some(names) => is_named |= names,
-                None => return false,
-            },
+        match reading_of(field, part) {
+            Some(names) => is_named |= names,
+            None if ASIDES.get(&part.concat()).is_some_and(|of| of.contains(&None)) => {}
+            None => return false,
         }
     }
     is_named
@@ -381,6 +378,7 @@ mod tests {
             ("提示词(prompt)", Field::Prompt),
             ("图片链接\nimage_url", Field::ImageUrl),
             ("Dauer / Duration (s)", Field::Duration),
+            ("Sekunden / Seconds", Field::Duration),
             ("画像URL|Image URL", Field::ImageUrl),
         ] {
             assert_eq!(Field::of_name(name), Some(field), "{name}");
