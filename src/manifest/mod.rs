@@ -29,6 +29,7 @@ mod source;
 mod survey;
 mod validate;
 mod web_url;
+mod workbook;
 
 pub use error::ManifestError;
 pub use fingerprint::Fingerprint;
