@@ -45,7 +45,7 @@ pub(super) fn cell_text<'v>(value: Value<'v>, epoch: Epoch, buffer: &'v mut Stri
         Value::Bool(false) => return "FALSE",
         Value::Written(text, shown) => {
             let text = text.trim_ascii();
-            if shown == Shown::Number && is_short_integer(text) {
+            if shown == Shown::Number && is_plain(text) {
                 return text;
             }
             match text.parse::<f64>() {
@@ -62,9 +62,22 @@ pub(super) fn cell_text<'v>(value: Value<'v>, epoch: Epoch, buffer: &'v mut Stri
 }
 
 /// Whether a number's text is already as it is shown: most are, and need not become numbers.
-fn is_short_integer(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    matches!(digits, [b'1'..=b'9', rest @ ..] if rest.len() < 15 && rest.iter().all(u8::is_ascii_digit)) || text == "0"
+fn is_plain(text: &str) -> bool {
+    if text == "-0" {
+        return false;
+    }
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let is_whole = match whole.as_bytes() {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    let is_fraction = fraction.is_none_or(|fraction| {
+        let digits = fraction.as_bytes();
+        matches!(digits, [rest @ .., b'1'..=b'9'] if rest.len() < 8 && rest.iter().all(u8::is_ascii_digit))
+    });
+    is_whole && is_fraction && text.len() <= 15
 }
 
 fn push_number(number: f64, shown: Shown, epoch: Epoch, text: &mut String) {
@@ -278,6 +291,16 @@ mod tests {
             (" 10 ", "10"),
             ("007", "7"),
             ("-0", "0"),
+            ("0", "0"),
+            ("0.5", "0.5"),
+            ("-0.25", "-0.25"),
+            ("0.50", "0.5"),
+            ("00.5", "0.5"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("0.0", "0"),
+            ("0.000000000001", "1E-12"),
+            ("1.23456789", "1.23456789"),
             ("+5", "5"),
             ("1E3", "1000"),
             ("0.30000000000000004", "0.3"),

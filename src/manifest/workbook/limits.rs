@@ -16,6 +16,9 @@ pub(super) const MOST_PARTS: usize = 100_000;
 /// Most bytes of all parts that are read, inflated, each counted once. A million rows of six columns are 500 MB.
 pub(super) const MOST_INFLATED_BYTES: u64 = 1 << 30;
 
+/// How often that much may be inflated. Two passes over the sheet that is read, and the beginnings of others.
+pub(super) const MOST_PASSES: u64 = 4;
+
 /// Most bytes of a part other than sheets and shared strings, inflated. 65,530 links, Excel's most, are 10 MB.
 pub(super) const MOST_PART_BYTES: u64 = 64 << 20;
 
@@ -46,6 +49,5 @@ pub(super) const MOST_SHEETS: usize = 10_000;
 /// How many sheets are looked at for a header.
 pub(super) const MOST_SHEETS_LOOKED_AT: usize = 64;
 
-/// How many rows are looked at for a header, and at most how much text.
+/// How many rows are looked at for a header.
 pub(super) const HEAD_ROWS: usize = 20;
-pub(super) const HEAD_BYTES: usize = 256 << 10;

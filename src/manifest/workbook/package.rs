@@ -12,7 +12,7 @@ use zip::result::ZipError;
 
 use crate::manifest::workbook::error::{Excess, WorkbookError};
 use crate::manifest::workbook::limits::{
-    MOST_DIRECTORY_BYTES, MOST_INFLATED_BYTES, MOST_PART_BYTES, MOST_PARTS,
+    MOST_DIRECTORY_BYTES, MOST_INFLATED_BYTES, MOST_PART_BYTES, MOST_PARTS, MOST_PASSES,
 };
 
 /// Bytes inflated at a time.
@@ -64,6 +64,7 @@ impl Package {
             meter: Meter {
                 counted,
                 left: MOST_INFLATED_BYTES,
+                left_in_all: MOST_PASSES * MOST_INFLATED_BYTES,
             },
         })
     }
@@ -96,6 +97,11 @@ impl Package {
             name,
         };
         Ok(Some(BufReader::with_capacity(BUFFER_BYTES, inflated)))
+    }
+
+    /// The same for a part that is perhaps named.
+    pub(super) fn part_of(&mut self, name: &Option<String>, size: Size) -> Result<Option<Part<'_>>, WorkbookError> {
+        name.as_ref().map_or(Ok(None), |name| self.part(name, size))
     }
 
     /// The same for a part that a workbook cannot be without.
@@ -138,8 +144,11 @@ pub(super) struct Inflated<'p> {
 }
 
 struct Meter {
+    /// What was inflated of each part.
     counted: Vec<u64>,
     left: u64,
+    /// The same with what was inflated once more.
+    left_in_all: u64,
 }
 
 impl Read for Inflated<'_> {
@@ -150,15 +159,13 @@ impl Read for Inflated<'_> {
             let excess = Excess::Part(Arc::clone(&self.name));
             return Err(io::Error::other(WorkbookError::TooLarge(excess)));
         }
-        let counted = &mut self.meter.counted[self.index];
-        if self.seen > *counted {
-            let more = self.seen - *counted;
-            *counted = self.seen;
-            self.meter.left = self
-                .meter
-                .left
-                .checked_sub(more)
-                .ok_or_else(|| io::Error::other(WorkbookError::TooLarge(Excess::Inflated)))?;
+        let meter = &mut *self.meter;
+        let counted = &mut meter.counted[self.index];
+        let more = self.seen.saturating_sub(*counted);
+        *counted += more;
+        match (meter.left.checked_sub(more), meter.left_in_all.checked_sub(count as u64)) {
+            (Some(left), Some(left_in_all)) => (meter.left, meter.left_in_all) = (left, left_in_all),
+            _ => return Err(io::Error::other(WorkbookError::TooLarge(Excess::Inflated))),
         }
         Ok(count)
     }

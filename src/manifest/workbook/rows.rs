@@ -33,8 +33,8 @@ pub(super) struct SheetRow {
 pub(super) enum Note {
     /// It leads somewhere else than its text says.
     Link(Arc<str>),
-    /// It shows an error, which is its text.
-    Error,
+    /// It shows an error: `#N/A`.
+    Error(Arc<str>),
     /// It is a formula whose value nobody has stored.
     NoStoredValue,
     /// It holds a picture.
@@ -88,10 +88,9 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// Whether the file has more of them than any program writes.
-    pub(super) fn refuse_too_many(&self) -> Result<(), WorkbookError> {
-        let counts = [self.merged.len(), self.links.len(), self.pictures.len()];
-        if counts.iter().any(|count| *count > MOST_RANGES) {
+    /// Whether the file has more of them than any program writes, with links that are not complete yet.
+    pub(super) fn refuse_too_many(&self, links: usize) -> Result<(), WorkbookError> {
+        if self.merged.len().max(self.pictures.len()).max(links) > MOST_RANGES {
             return Err(WorkbookError::TooLarge(Excess::Ranges));
         }
         Ok(())
@@ -227,7 +226,7 @@ impl<'s> Rows<'s> {
                 self.hold(column, text, note.as_ref());
             }
         }
-        self.has_own |= !is_blank || matches!(note, Some(Note::Error | Note::NoStoredValue | Note::Picture));
+        self.has_own |= !is_blank || matches!(note, Some(Note::Error(_) | Note::NoStoredValue | Note::Picture));
         if text.is_empty() && note.is_none() {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use memchr::memmem;
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesStart, Event};
+use quick_xml::name::QName;
 
 use crate::escape;
 use crate::manifest::MOST_ROW_BYTES;
@@ -33,8 +34,7 @@ impl<R: Named> Xml<R> {
     /// The same from somewhere in the middle on, where elements end that did not begin.
     pub(super) fn from_the_middle(inner: R) -> Xml<R> {
         let mut xml = Xml::new(inner);
-        let config = xml.reader.config_mut();
-        (config.check_end_names, config.allow_unmatched_ends) = (false, true);
+        xml.reader.config_mut().allow_unmatched_ends = true;
         xml
     }
 
@@ -56,7 +56,8 @@ impl<R: BufRead> Xml<R> {
         });
         let config = reader.config_mut();
         config.expand_empty_elements = true;
-        config.check_comments = false;
+        // What would be wrong in elements that end under another name, the archive's checksums show as well.
+        (config.check_comments, config.check_end_names) = (false, false);
         Xml {
             reader,
             buffer: Vec::new(),
@@ -126,29 +127,42 @@ impl<R: BufRead> Xml<R> {
     }
 }
 
-/// An attribute's value, without its prefix if `name` has none.
+/// An element's name without its prefix.
+pub(super) fn local<'e>(name: QName<'e>) -> &'e str {
+    without_prefix(name.into_inner())
+}
+
+/// Names are a few bytes long, for which a loop is faster than a search.
+fn without_prefix(name: &str) -> &str {
+    match name.bytes().rposition(|byte| byte == b':') {
+        Some(at) => &name[at + 1..],
+        None => name,
+    }
+}
+
+/// An attribute's value, whatever the prefix of its name.
 pub(super) fn attribute<'e>(start: &'e BytesStart<'_>, name: &str) -> Option<Cow<'e, str>> {
     attributes(start).find_map(|(found, value)| (found == name).then(|| unescaped(value)))
 }
 
-/// The attributes' local names and raw values, as far as they can be read. Which ends in silence what the next event
-/// complains of.
-pub(super) fn attributes<'e>(start: &'e BytesStart<'_>) -> impl Iterator<Item = (&'e str, Cow<'e, str>)> {
-    let mut attributes = start.attributes();
-    attributes.with_checks(false);
-    attributes.map_while(Result::ok).map(|attribute| {
-        let name = attribute.key.into_inner();
-        let local = name.rsplit_once(':').map_or(name, |(_, local)| local);
-        (local, attribute.value)
+/// The attributes' names without prefixes and their raw values, up to the first that is not written as one. Much the
+/// same as the library's own iterator, which takes a tenth of the time of reading a sheet more.
+pub(super) fn attributes<'e>(start: &'e BytesStart<'_>) -> impl Iterator<Item = (&'e str, &'e str)> {
+    let mut rest = start.attributes_raw();
+    std::iter::from_fn(move || {
+        let (name, after) = rest.split_at(rest.bytes().position(|byte| byte == b'=')?);
+        let value = after[1..].trim_ascii_start();
+        let quote = *value.as_bytes().first().filter(|quote| matches!(quote, b'"' | b'\''))?;
+        let value = &value[1..];
+        let end = value.bytes().position(|byte| byte == quote)?;
+        rest = &value[end + 1..];
+        Some((without_prefix(name.trim_ascii()), &value[..end]))
     })
 }
 
 /// An attribute's value with its entities resolved; as it stands where that cannot be done.
-pub(super) fn unescaped(value: Cow<'_, str>) -> Cow<'_, str> {
-    match quick_xml::escape::unescape(&value) {
-        Ok(Cow::Owned(text)) => Cow::Owned(text),
-        Ok(Cow::Borrowed(_)) | Err(_) => value,
-    }
+pub(super) fn unescaped(value: &str) -> Cow<'_, str> {
+    quick_xml::escape::unescape(value).unwrap_or(Cow::Borrowed(value))
 }
 
 /// What XML takes for true.
@@ -368,7 +382,7 @@ mod tests {
                     let mut seen = Vec::new();
                     let rest = xml.skip_past("sheetData").unwrap();
                     rest.each_start(|start| {
-                        seen.push(start.local_name().into_inner().to_owned());
+                        seen.push(local(start.name()).to_owned());
                         Ok(())
                     })
                     .unwrap();
