@@ -39,6 +39,7 @@ mod table;
 mod validate;
 mod web_images;
 mod web_url;
+mod workbook;
 
 pub use columns::{ColumnMap, Mapping, MappingError};
 pub use error::ManifestError;
