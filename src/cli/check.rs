@@ -22,6 +22,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::in_runtime;
 use super::intake;
+use super::news;
 use super::outputs::{self, estimate, selection_of, time_for};
 use images::WebImages;
 
@@ -60,6 +61,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     )?;
     let console = Console::new(&job)?;
     let Known { survey, web_images } = look_through(&job, &console)?;
+    news::tell_how_it_was_read(&console, &survey.read_as);
     let mut summary = summary_of(&job, &survey, selection);
     if let Some(images) = &web_images {
         summary.invalid_by_image = u64::from(images.spoiled_rows);
@@ -67,6 +69,7 @@ pub(super) fn run(args: CheckArgs) -> Result<ExitCode, Failure> {
     }
     if job.output.json {
         let mut object = serde_json::to_value(&summary).expect("a summary has only numbers, strings and lists of them");
+        object["read_as"] = json!(survey.read_as);
         object["problems"] = json!(survey.report);
         object["local_images"] = json!(survey.local_images);
         object["images"] = json!(web_images);

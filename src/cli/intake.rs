@@ -3,7 +3,8 @@
 use crate::image::ImageFile;
 use crate::job::{CodeFilter, Job, OnUnknown};
 use crate::ledger::{self, ImportRow, ImportStats, Requeue, Store};
-use crate::manifest::{self, Format, Ground, ImageFiles, Images, Manifest, Repeat, Row, Severity, Survey};
+use crate::manifest::{self, Delimiter, Format, Ground, ImageFiles, Images, Manifest, Repeat, Row, Severity, Survey};
+use crate::results::Dialect;
 use crate::row::{ImageHash, RowKey, Submission, TaskId};
 
 use super::failure::Failure;
@@ -76,11 +77,31 @@ pub(super) fn import(
     manifest.expect_same(survey.fingerprint)?;
     let columns = serde_json::to_string(&survey.columns).expect("strings always serialise");
     let format = match survey.format {
-        Format::Csv | Format::Tsv => "table",
+        Format::Csv | Format::Tsv | Format::Workbook => "table",
         Format::Jsonl => "objects",
     };
-    let notes = [(COLUMNS_NOTE, columns.as_str()), (FORMAT_NOTE, format)];
+    let dialect = serde_json::to_string(&dialect_of(survey)).expect("marks, names and switches always serialise");
+    let notes = [
+        (COLUMNS_NOTE, columns.as_str()),
+        (FORMAT_NOTE, format),
+        (DIALECT_NOTE, dialect.as_str()),
+    ];
     Ok(import.finish(&notes, (FINGERPRINT_NOTE, &fingerprint))?)
+}
+
+/// What the results take over from how the manifest is written.
+fn dialect_of(survey: &Survey) -> Dialect {
+    let read_as = &survey.read_as;
+    let own = read_as
+        .delimiter
+        .filter(|mark| survey.format == Format::Csv && *mark != Delimiter::Comma);
+    Dialect {
+        delimiter: own.map(|mark| char::from(mark.byte())),
+        byte_order_mark: read_as.byte_order_mark,
+        sheet: read_as.sheet.clone(),
+        surplus: survey.surplus,
+        image_column: survey.image_column.clone(),
+    }
 }
 
 fn requeue_of(job: &Job) -> Requeue {

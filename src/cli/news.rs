@@ -8,6 +8,7 @@ use url::Url;
 use crate::dispatch::Notice;
 use crate::job::Job;
 use crate::ledger::{ImportStats, LedgerError, Recovered};
+use crate::manifest::{Ground, ReadAs, Remark};
 use crate::row::RowState;
 use crate::view::{Signal, counted};
 
@@ -15,7 +16,23 @@ use super::collecting::Waiting;
 use super::console::Console;
 use super::outputs::time_for;
 
-pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, imported: &ImportStats, selection: &[String]) {
+/// What was found out about the manifest's file, where that may not be what the user thinks.
+pub(super) fn tell_how_it_was_read(console: &Console, read_as: &ReadAs) {
+    for remark in read_as.remarks() {
+        match remark {
+            Remark::Note(text) => console.notice(&format!("note: {text}")),
+            Remark::Warning(text) => console.warn(&text),
+        }
+    }
+}
+
+pub(super) fn tell_of_the_past(
+    console: &Console,
+    recovered: &Recovered,
+    imported: &ImportStats,
+    ground: &Ground,
+    selection: &[String],
+) {
     tell_of_recovery(console, recovered, selection);
     if imported.brought > 0 {
         console.notice(&format!(
@@ -51,8 +68,8 @@ pub(super) fn tell_of_the_past(console: &Console, recovered: &Recovered, importe
             state => state.to_string(),
         };
         console.warn(&format!(
-            "line {}{id} was changed after it was {when}: {advice}",
-            changed.line
+            "{}{id} was changed after it was {when}: {advice}",
+            ground.position(changed.line, None).in_words()
         ));
     }
     let more = imported.changed - imported.changed_places.len() as u64;

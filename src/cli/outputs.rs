@@ -7,7 +7,7 @@ use crate::collect::FILES_LIVE;
 use crate::job::Job;
 use crate::job::resolve::BASE_URL;
 use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
-use crate::manifest::{Field, Survey};
+use crate::manifest::{Field, Ground, Survey};
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
 use crate::results::{Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
@@ -80,6 +80,15 @@ fn layout_of(job: &Job, reader: &Reader) -> Result<Layout, LedgerError> {
         dialect,
         folder: job.manifest.parent().map(Path::to_owned).unwrap_or_default(),
     })
+}
+
+/// What the places of the manifest are, by what the last import has left in the ledger.
+pub(super) fn ground_of(reader: &Reader) -> Result<Ground, LedgerError> {
+    let dialect: Option<Dialect> = reader
+        .meta(DIALECT_NOTE)?
+        .and_then(|json| serde_json::from_str(&json).ok());
+    let sheet = dialect.and_then(|dialect| dialect.sheet);
+    Ok(sheet.map_or_else(Ground::default, |sheet| Ground::sheet(sheet.into())))
 }
 
 /// Whether a summary has to say something about a row in this state.

@@ -68,7 +68,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &survey, &mut images)?;
     store.remember_images(images.learned())?;
-    news::tell_of_the_past(&console, &recovered, &imported, &selection);
+    news::tell_of_the_past(&console, &recovered, &imported, &survey.ground, &selection);
     let files = images.files();
     drop((survey, images));
 
@@ -126,6 +126,7 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
 /// The first reading: tells every problem of the manifest before money is spent.
 fn look_through(job: &Job, images: &mut Images, console: &Console) -> Result<Survey, Failure> {
     let survey = intake::survey(job, images)?;
+    news::tell_how_it_was_read(console, &survey.read_as);
     if !survey.report.is_empty() {
         let mut text = String::new();
         survey.report.render(&job.manifest, &mut text);

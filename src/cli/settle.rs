@@ -23,7 +23,7 @@ use crate::view::Ending;
 
 use super::console::Console;
 use super::failure::Failure;
-use super::outputs::{selection_of, write_results};
+use super::outputs::{ground_of, selection_of, write_results};
 use row_name::RowName;
 
 /// List the unknown rows and decide what becomes of them
@@ -151,10 +151,11 @@ pub(super) fn run(args: SettleArgs) -> Result<ExitCode, Failure> {
 
 fn unknown_rows(job: &Job) -> Result<Vec<Unknown>, Failure> {
     let reader = Reader::open(&job.ledger)?;
+    let ground = ground_of(&reader)?;
     let mut rows = Vec::new();
     reader.for_each_unknown(|row| {
         rows.push(Unknown {
-            name: RowName::of(row),
+            name: RowName::of(row, &ground),
             message: row.error_message.unwrap_or("being sent").to_owned(),
             prompt: String::new(),
             last: None,

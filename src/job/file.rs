@@ -34,6 +34,8 @@ const KEYS: &[Key] = &[
     Key { name: "manifest", example: "\"clips.csv\"", take: |s, v| v.path().map(|x| s.files.manifest = Some(x)) },
     Key { name: "results", example: "\"clips.results.csv\"", take: |s, v| v.path().map(|x| s.files.results = Some(x)) },
     Key { name: "ledger", example: "\"clips.csv.ledger\"", take: |s, v| v.path().map(|x| s.files.ledger = Some(x)) },
+    Key { name: "encoding", example: "\"gb18030\"", take: |s, v| v.parsed(str::parse).map(|x| s.intake.encoding = Some(x)) },
+    Key { name: "delimiter", example: "\";\"", take: |s, v| v.parsed(str::parse).map(|x| s.intake.delimiter = Some(x)) },
     Key { name: "sheet", example: "\"Shots\"", take: |s, v| v.parsed(|text| Ok::<_, String>(text.to_owned())).map(|x| s.intake.sheet = Some(x)) },
     Key { name: "hidden_rows", example: "true", take: |s, v| v.switch().map(|x| s.intake.hidden_rows = Some(x)) },
     Key { name: "map", example: "{ prompt = \"描述\", image_url = \"图\" }", take: |s, v| v.mappings().map(|x| s.intake.map = Some(x)) },

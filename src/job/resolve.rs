@@ -327,6 +327,8 @@ impl Job {
             ledger,
             reading: Reading {
                 columns: columns(origins, intake.map)?,
+                encoding: intake.encoding,
+                delimiter: intake.delimiter,
                 sheet: intake.sheet,
                 hidden_rows: intake.hidden_rows.unwrap_or(false),
             },
@@ -760,6 +762,8 @@ mod tests {
                 columns: ColumnMap {
                     mappings: [],
                 },
+                encoding: None,
+                delimiter: None,
                 sheet: None,
                 hidden_rows: false,
             },
@@ -803,6 +807,7 @@ mod tests {
             stop_at: None,
             strict: false,
             allow_outside: false,
+            problems: None,
             images: false,
             allow_private_hosts: false,
             max_attempts: 3,

@@ -19,7 +19,7 @@ use url::Url;
 use crate::job::duration;
 use crate::job::origin::Origins;
 use crate::job::until::Until;
-use crate::manifest::Mapping;
+use crate::manifest::{Delimiter, Encoding, Mapping};
 use crate::price::PriceOverride;
 use crate::rate::Rate;
 
@@ -108,6 +108,20 @@ pub struct Files {
 /// How the manifest is read, for the commands that read it.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Intake {
+    /// Read the text of the manifest in ENCODING.
+    ///
+    /// For CSV, TSV and JSONL: utf-8, utf-16, gb18030, big5, shift-jis, euc-kr, windows-1252 or any other name of the WHATWG's
+    /// list. Default: found out, and said if it is not UTF-8. Example: --encoding gb18030
+    #[arg(long, value_name = "ENCODING", env = "HAILUO_BATCH_ENCODING", hide_env = true, help_heading = FILES)]
+    pub encoding: Option<Encoding>,
+
+    /// Take MARK for what stands between the cells of a CSV or TSV file.
+    ///
+    /// One of `,`, `;`, `|` and tab. Default: found out, and said if it is not what the file's name says.
+    /// Example: --delimiter tab
+    #[arg(long, value_name = "MARK", env = "HAILUO_BATCH_DELIMITER", hide_env = true, help_heading = FILES)]
+    pub delimiter: Option<Delimiter>,
+
     /// Read the sheet of this name or number.
     ///
     /// Of a workbook; numbers count from 1. Default: the first visible sheet whose header names a prompt and an image.
@@ -720,7 +734,7 @@ impl Files {
 
 impl Intake {
     fn merge(self, lower: Intake) -> Intake {
-        each_or!(Intake { self, lower; sheet, hidden_rows, map })
+        each_or!(Intake { self, lower; encoding, delimiter, sheet, hidden_rows, map })
     }
 }
 
@@ -957,6 +971,8 @@ mod tests {
               --results <FILE>            Write the results to FILE
               --ledger <PATH>             Keep the durable record of the batch in PATH
               --allow-outside[=<yes|no>]  Let `image_url` name files outside of the manifest's folder
+              --encoding <ENCODING>       Read the text of the manifest in ENCODING
+              --delimiter <MARK>          Take MARK for what stands between the cells of a CSV or TSV file
               --sheet <SHEET>             Read the sheet of this name or number
               --hidden-rows[=<yes|no>]    Read rows that the workbook hides, too
               --map <FIELD=COLUMN>        Take FIELD from the column of this name

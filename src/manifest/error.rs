@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::escape;
 use crate::manifest::{Field, Format, MOST_COLUMNS, MOST_ROW_BYTES, MOST_ROWS, Mapping, Position};
@@ -40,6 +41,18 @@ pub enum ManifestError {
     UnknownFormat {
         /// The manifest.
         path: PathBuf,
+    },
+    /// The workbook cannot be read, or not further.
+    #[error("{}: {what}", shown(.path))]
+    Workbook {
+        /// The manifest.
+        path: PathBuf,
+        /// What happened, with its place in the workbook.
+        what: String,
+        /// What to do about it.
+        help: Option<String>,
+        /// What the system said, if it was that.
+        source: Option<Arc<io::Error>>,
     },
     /// The extension promises text, the content is something else.
     #[error("{}: the manifest is {what}, whatever its extension says", shown(.path))]
@@ -185,14 +198,12 @@ impl ManifestError {
                 _ => return None,
             },
             ManifestError::Read { .. } => return None,
+            ManifestError::Workbook { help, .. } => return help.clone(),
             ManifestError::NotAFile { .. } => "give the path of a regular file: it is read twice",
-            ManifestError::UnknownFormat { .. } => {
-                return Some(format!(
-                    "save it as CSV, TSV or JSONL and let its name end in {}",
-                    Format::EXTENSIONS
-                ));
+            ManifestError::UnknownFormat { path } => return Some(help_for_extension(path)),
+            ManifestError::NotText { .. } => {
+                "let its name end as its content is, like `.xlsx`, or save it from the spreadsheet program as `CSV UTF-8`"
             }
-            ManifestError::NotText { .. } => "save it from the spreadsheet program as `CSV UTF-8`",
             ManifestError::Empty { .. } | ManifestError::NoRows { .. } => {
                 "the first line names the columns, at least `prompt,image_url`; every line after it is a video"
             }
@@ -220,6 +231,25 @@ impl ManifestError {
         };
         Some(help.to_owned())
     }
+}
+
+/// What to do with a file whose format nothing here reads: some are known, and people have them.
+fn help_for_extension(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let known = match extension.to_str().unwrap_or_default() {
+        "numbers" => "export it from Numbers as Excel (`.xlsx`) or CSV",
+        "gsheet" => "it is a link to Google Sheets: download the sheet as Microsoft Excel (`.xlsx`)",
+        "et" | "ett" => "save it from WPS as `.xlsx`",
+        "json" => "write one JSON object on each line, and let the name end in `.jsonl`",
+        "gz" | "zip" | "7z" | "rar" => "unpack it first",
+        _ => {
+            return format!(
+                "save it as a workbook, CSV, TSV or JSONL, and let its name end in {}",
+                Format::EXTENSIONS
+            );
+        }
+    };
+    known.to_owned()
 }
 
 fn shown(path: &Path) -> String {

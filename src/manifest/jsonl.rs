@@ -20,8 +20,9 @@ use crate::manifest::fingerprint::Fingerprint;
 use crate::manifest::headers::is_results_column;
 use crate::manifest::problem::grouped;
 use crate::manifest::row::{Row, push_json};
+use crate::manifest::text::{self, TextReadAs, Utf8Text, not_text};
 use crate::manifest::validate::Cells;
-use crate::manifest::{Field, MOST_COLUMNS, MOST_ROW_BYTES, ManifestError, Problem, Rule};
+use crate::manifest::{Field, MOST_COLUMNS, MOST_ROW_BYTES, ManifestError, Problem, Reading, Rule};
 use crate::row::MODEL;
 
 /// Bytes read at a time.
@@ -41,7 +42,8 @@ const MOST_SHOWN: usize = 60;
 #[derive(Debug)]
 pub(super) struct JsonlRows {
     path: PathBuf,
-    file: BufReader<File>,
+    file: BufReader<Utf8Text<File>>,
+    read_as: TextReadAs,
     keys: Keys,
     raw: Vec<u8>,
     /// Line of the next byte.
@@ -51,16 +53,23 @@ pub(super) struct JsonlRows {
 }
 
 impl JsonlRows {
-    pub(super) fn new(path: &Path, file: File, columns: &ColumnMap) -> JsonlRows {
-        JsonlRows {
+    pub(super) fn open(path: &Path, file: File, reading: &Reading) -> Result<JsonlRows, ManifestError> {
+        let (text, read_as) = text::open_lines(path, file, reading.encoding)?;
+        Ok(JsonlRows {
             path: path.to_owned(),
-            file: BufReader::with_capacity(BUFFER_BYTES, file),
-            keys: Keys::of(columns),
+            file: BufReader::with_capacity(BUFFER_BYTES, text),
+            offset: read_as.mark_bytes,
+            read_as,
+            keys: Keys::of(&reading.columns),
             raw: Vec::new(),
             line: 1,
-            offset: 0,
             fingerprint: Fingerprint::default(),
-        }
+        })
+    }
+
+    /// How the file is read.
+    pub(super) fn read_as(&self) -> &TextReadAs {
+        &self.read_as
     }
 
     pub(super) fn fingerprint(&self) -> Fingerprint {
@@ -79,24 +88,23 @@ impl JsonlRows {
             }
             row.line = self.line;
             self.line = self.line.saturating_add(1);
-            match std::str::from_utf8(&self.raw) {
-                Ok(text) => {
-                    let text = text.trim_start_matches('\u{feff}').trim_ascii();
-                    if text.is_empty() {
-                        continue;
-                    }
-                    object.text.push_str(text);
-                    object.read(&mut self.keys, &mut row.cells, &mut row.problems);
-                    row.is_illegible = !row.problems.is_empty() && object.entries.is_empty();
-                }
-                Err(error) => {
-                    let at = error.valid_up_to();
-                    let byte = grouped(offset + at as u64);
-                    let found = format!("byte {byte} of the file is 0x{:02x}", self.raw[at]);
-                    row.problems.push(Problem::of_row(Rule::NotUtf8, found));
+            let encoding = self.read_as.encoding;
+            let text = std::str::from_utf8(&self.raw);
+            if text.is_err() || !encoding.is_utf8() {
+                let own = encoding.is_utf8().then_some(offset);
+                if let Some(problem) = not_text(encoding, &self.raw, row.line, own) {
+                    row.problems.push(problem);
                     row.is_illegible = true;
+                    return Ok(true);
                 }
             }
+            let text = text.unwrap_or_default().trim_start_matches('\u{feff}').trim_ascii();
+            if text.is_empty() {
+                continue;
+            }
+            object.text.push_str(text);
+            object.read(&mut self.keys, &mut row.cells, &mut row.problems);
+            row.is_illegible = !row.problems.is_empty() && object.entries.is_empty();
             return Ok(true);
         }
     }
@@ -258,7 +266,7 @@ impl Object {
         let input = entries
             .iter()
             .find(|(key, value)| key == "input" && value.get().starts_with('{'));
-        let mut reading = Reading {
+        let mut reading = ObjectReading {
             cells,
             problems,
             seen: [None; 6],
@@ -282,14 +290,14 @@ impl Object {
 }
 
 /// What one object says, as far as it was read.
-struct Reading<'a, 'k> {
+struct ObjectReading<'a, 'k> {
     cells: &'a mut Cells,
     problems: &'a mut Vec<Problem>,
     /// The key that gave each field.
     seen: [Option<&'k str>; 6],
 }
 
-impl<'k> Reading<'_, 'k> {
+impl<'k> ObjectReading<'_, 'k> {
     fn take(&mut self, field: Field, key: &'k str, value: &RawValue) {
         if let Some(first) = self.seen[field as usize].replace(key) {
             let found = format!("as `{}` and as `{}`", shown(first), shown(key));

@@ -13,7 +13,6 @@
 //! Imports leaf types only. A new format of tables is a source of records under `table.rs`.
 
 mod columns;
-mod csv;
 mod error;
 mod field;
 mod fingerprint;
@@ -27,6 +26,7 @@ mod names;
 mod place;
 mod problem;
 mod quick_hash;
+mod read_as;
 mod reader;
 mod reading;
 mod repeats;
@@ -36,6 +36,7 @@ mod source;
 mod spelling;
 mod survey;
 mod table;
+mod text;
 mod validate;
 mod web_images;
 mod web_url;
@@ -50,12 +51,14 @@ pub use images::{ImageFiles, Images, StaleImage};
 pub use listing::Located;
 pub use place::{Ground, Position};
 pub use problem::{Problem, Rule, Severity};
+pub use read_as::{ReadAs, Remark};
 pub use reader::Manifest;
 pub use reading::Reading;
 pub use repeats::{Repeat, Repeats};
 pub use report::{Group, Place, ProblemReport};
 pub use row::Row;
 pub use survey::{KindCounts, LocalImages, Survey, survey};
+pub use text::{Delimiter, Encoding, UnknownDelimiter, UnknownEncoding};
 pub use validate::MOST_PROMPT_CHARACTERS;
 
 /// Most rows of a manifest. At 20 requests per 10 s a million rows take six days.

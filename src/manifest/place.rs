@@ -24,6 +24,11 @@ pub enum Position {
 }
 
 impl Position {
+    /// Whether it is a cell of a sheet.
+    pub fn is_cell(&self) -> bool {
+        matches!(self, Position::Cell { .. })
+    }
+
     /// The place within a sentence: `line 41` or `Sheet1!C41`.
     pub fn in_words(&self) -> String {
         match self {

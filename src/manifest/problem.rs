@@ -50,6 +50,12 @@ pub enum Rule {
     UnknownInputKey,
     WrongType,
     WrongModel,
+    // Its cells as a workbook has them.
+    CellError,
+    NoStoredValue,
+    PictureInCell,
+    LinkElsewhere,
+    BesideTable,
     // What its cells say.
     Missing,
     PromptTooLong,
@@ -95,6 +101,8 @@ impl Rule {
             | Rule::ImageUnreachable
             | Rule::ImagePrivate
             | Rule::RepeatedRow
+            | Rule::LinkElsewhere
+            | Rule::BesideTable
             | Rule::UnusedColumn => Severity::Warning,
             Rule::FieldCount
             | Rule::RepeatedHeader
@@ -109,6 +117,9 @@ impl Rule {
             | Rule::UnknownInputKey
             | Rule::WrongType
             | Rule::WrongModel
+            | Rule::CellError
+            | Rule::NoStoredValue
+            | Rule::PictureInCell
             | Rule::Missing
             | Rule::PromptTooLong
             | Rule::LocalFile
@@ -140,7 +151,7 @@ impl Rule {
         match self {
             Rule::FieldCount => "the row has another number of cells than the header".into(),
             Rule::RepeatedHeader => "the row repeats the header".into(),
-            Rule::NotUtf8 => "the row is not text in UTF-8".into(),
+            Rule::NotUtf8 => "the row is not text in the file's encoding".into(),
             Rule::NulByte => "the row contains a NUL byte".into(),
             Rule::CellTooLong => format!("`{column}` has more than {} bytes", grouped(MOST_CELL_BYTES)),
             Rule::NotJson => "the line is not JSON".into(),
@@ -151,6 +162,11 @@ impl Rule {
             Rule::UnknownInputKey => "`input` has a key that the model does not know".into(),
             Rule::WrongType => format!("`{column}` has the wrong type"),
             Rule::WrongModel => "`model` is another model".into(),
+            Rule::CellError => format!("`{column}` shows an error"),
+            Rule::NoStoredValue => format!("`{column}` is a formula whose value is not stored"),
+            Rule::PictureInCell => format!("`{column}` is a picture inside the workbook"),
+            Rule::LinkElsewhere => format!("the link of `{column}` leads elsewhere than its text, which is used"),
+            Rule::BesideTable => "text beside the table is left out".into(),
             Rule::Missing => format!("`{column}` is empty"),
             Rule::PromptTooLong => format!("`{column}` has more than 5,000 characters"),
             Rule::PromptLongInUtf16 => format!("`{column}` may be too long as the API counts"),
@@ -191,7 +207,7 @@ impl Rule {
                 "put quotes around a cell that contains the separator, and look for a quote that is missing"
             }
             Rule::RepeatedHeader => "delete the line: it comes from joining two files",
-            Rule::NotUtf8 => "save the file as UTF-8",
+            Rule::NotUtf8 => "save the file as UTF-8, or say with `--encoding` what it is in",
             Rule::NulByte => "delete the byte: it belongs in no text",
             Rule::CellTooLong => "shorten the cell, or look for a quote that is missing",
             Rule::NotJson => "write one complete JSON object on each line",
@@ -204,6 +220,14 @@ impl Rule {
             }
             Rule::WrongType => return None,
             Rule::WrongModel => return Some(format!("this program submits to `{MODEL}` only").into()),
+            Rule::CellError => "mend the formula, or write the value itself",
+            Rule::NoStoredValue => "open the workbook in a spreadsheet program and save it: that stores the values",
+            Rule::PictureInCell => {
+                "save the picture as a file and write its path from the manifest's folder on, or the address it has on \
+                 the web"
+            }
+            Rule::LinkElsewhere => "see which is right, and remove the link or correct the text",
+            Rule::BesideTable => "give its column a name in the header to keep it",
             Rule::Missing => "every row needs it: fill it in, or delete the row",
             Rule::PromptTooLong => "shorten it",
             Rule::PromptLongInUtf16 => {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::manifest::jsonl::JsonlRows;
 use crate::manifest::table::TableRows;
-use crate::manifest::{Fingerprint, Format, Ground, Images, MOST_ROWS, ManifestError, Problem, Reading, Row, source};
+use crate::manifest::{
+    Field, Fingerprint, Format, Ground, Images, MOST_ROWS, ManifestError, Problem, ReadAs, Reading, Row, source,
+};
 
 /// An open manifest.
 #[derive(Debug)]
@@ -40,11 +42,12 @@ impl<'i> Manifest<'i> {
     /// The same for a reading that only asks what stands where: rows with local images are invalid in it.
     pub(super) fn open_without_images(path: &Path, reading: &Reading) -> Result<Manifest<'static>, ManifestError> {
         let format = Format::of_path(path)?;
-        let file = source::open(path)?;
+        let file = source::open(path, format)?;
         let rows = match format {
-            Format::Csv => Rows::Table(Box::new(TableRows::open(path, file, b',', reading)?)),
-            Format::Tsv => Rows::Table(Box::new(TableRows::open(path, file, b'\t', reading)?)),
-            Format::Jsonl => Rows::Lines(JsonlRows::new(path, file, &reading.columns)),
+            Format::Csv | Format::Tsv | Format::Workbook => {
+                Rows::Table(Box::new(TableRows::open(path, file, format, reading)?))
+            }
+            Format::Jsonl => Rows::Lines(JsonlRows::open(path, file, reading)?),
         };
         let columns = match &rows {
             Rows::Table(table) => table.columns(),
@@ -77,6 +80,22 @@ impl<'i> Manifest<'i> {
         match &self.rows {
             Rows::Table(table) => table.ground().clone(),
             Rows::Lines(_) => Ground::default(),
+        }
+    }
+
+    /// How it was read. What it says of the rows is true once [`Manifest::read`] has returned `false`.
+    pub fn read_as(&self) -> ReadAs {
+        match &self.rows {
+            Rows::Table(table) => table.read_as(),
+            Rows::Lines(lines) => ReadAs::of_lines(self.format, lines.read_as()),
+        }
+    }
+
+    /// The name of the table's column that holds `field`, as the header spells it.
+    pub fn column_name(&self, field: Field) -> Option<String> {
+        match &self.rows {
+            Rows::Table(table) => table.column_name(field),
+            Rows::Lines(_) => None,
         }
     }
 

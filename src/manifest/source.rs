@@ -6,10 +6,10 @@ use std::path::Path;
 
 use memchr::memchr;
 
-use crate::manifest::{MOST_ROW_BYTES, ManifestError};
+use crate::manifest::{Format, MOST_ROW_BYTES, ManifestError};
 
 /// Opens a manifest for reading from its first byte, and refuses what is plainly not one.
-pub(super) fn open(path: &Path) -> Result<File, ManifestError> {
+pub(super) fn open(path: &Path, format: Format) -> Result<File, ManifestError> {
     let cannot_open = |source| ManifestError::Open {
         path: path.into(),
         source,
@@ -19,6 +19,10 @@ pub(super) fn open(path: &Path) -> Result<File, ManifestError> {
     let mut file = File::open(path).map_err(cannot_open)?;
     refuse_special(path, &file.metadata().map_err(cannot_open)?)?;
 
+    if format == Format::Workbook {
+        // Its reader tells what it is by more than its first bytes.
+        return Ok(file);
+    }
     let mut head = Vec::with_capacity(4);
     file.by_ref().take(4).read_to_end(&mut head).map_err(cannot_open)?;
     refuse_foreign(path, &head)?;
@@ -42,7 +46,6 @@ fn refuse_special(path: &Path, metadata: &fs::Metadata) -> Result<(), ManifestEr
 
 fn refuse_foreign(path: &Path, head: &[u8]) -> Result<(), ManifestError> {
     let what = match head {
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "text in UTF-16",
         [b'P', b'K', 3 | 5 | 7, ..] => "an Excel workbook or zip archive",
         [0xd0, 0xcf, 0x11, 0xe0, ..] => "an old Excel workbook",
         [0x1f, 0x8b, ..] => "a gzip archive",
@@ -174,19 +177,21 @@ mod tests {
         let said = |bytes: &[u8]| {
             let path = folder.path().join("clips.csv");
             fs::write(&path, bytes).unwrap();
-            open(&path).map(drop).map_err(|error| error.to_string())
+            open(&path, Format::Csv).map(drop).map_err(|error| error.to_string())
         };
         assert!(said(b"prompt,image_url\n").is_ok());
         assert!(said(b"PK\x03\x04rest").unwrap_err().contains("Excel workbook"));
         assert!(said(b"PKW,image_url\n").is_ok());
-        assert!(said(b"\xff\xfep\0r\0").unwrap_err().contains("UTF-16"));
-        let error = open(folder.path()).unwrap_err().to_string();
+        assert!(said(b"\xff\xfep\0r\0").is_ok());
+        let error = open(folder.path(), Format::Csv).unwrap_err().to_string();
         assert!(error.contains("a folder"), "{error}");
         if cfg!(unix) {
-            let error = open(Path::new("/dev/null")).unwrap_err().to_string();
+            let error = open(Path::new("/dev/null"), Format::Csv).unwrap_err().to_string();
             assert!(error.contains("a pipe or device"), "{error}");
         }
-        let error = open(&folder.path().join("no.csv")).unwrap_err().to_string();
+        let error = open(&folder.path().join("no.csv"), Format::Csv)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("no.csv"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ use crate::manifest::repeats::{Found, RepeatFinder, Repetition};
 use crate::manifest::spelling::Suggestion;
 use crate::manifest::{
     ColumnMap, Field, Fingerprint, Format, Ground, Images, MOST_COLUMNS, Manifest, ManifestError, Problem,
-    ProblemReport, Reading, Repeats, Row, Rule,
+    ProblemReport, ReadAs, Reading, Repeats, Row, Rule,
 };
 use crate::row::{ClipLength, Resolution};
 
@@ -25,6 +25,8 @@ const MOST_SHOWN: usize = 60;
 pub struct Survey {
     /// Its format.
     pub format: Format,
+    /// How it was read.
+    pub read_as: ReadAs,
     /// What its places are.
     pub ground: Ground,
     /// How many rows it has; never 0.
@@ -39,6 +41,8 @@ pub struct Survey {
     pub report: ProblemReport,
     /// Which rows repeat earlier ones.
     pub repeats: Repeats,
+    /// The name of the table's column with the images' addresses.
+    pub image_column: Option<String>,
     /// Whether any row has more cells than the header, and is invalid for it.
     pub surplus: bool,
     /// For the second reading, to prove that it read the same.
@@ -147,14 +151,16 @@ pub fn survey(
     valid_by_kind.subtract(found.spoiled);
     let fingerprint = manifest.fingerprint();
     let format = manifest.format();
+    let read_as = manifest.read_as();
     let columns = match format {
-        Format::Csv | Format::Tsv => manifest.columns().to_vec(),
+        Format::Csv | Format::Tsv | Format::Workbook => manifest.columns().to_vec(),
         Format::Jsonl => keys.names.into_iter().map(|(name, _)| name).collect(),
     };
     let repeats = report_repeats((path, reading), found, &ground, &mut report)?;
     report.sort();
     Ok(Survey {
         format,
+        read_as,
         ground,
         rows,
         invalid: rows - valid_by_kind.total(),
@@ -162,6 +168,7 @@ pub fn survey(
         local_images: uploads.counts,
         report,
         repeats,
+        image_column: manifest.column_name(Field::ImageUrl),
         surplus,
         fingerprint,
         columns,

@@ -1,5 +1,8 @@
 //! Tables: a header, and under it a record for each row, wherever the records come from.
 
+mod records;
+mod sheet_cells;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,15 +11,20 @@ use csv::ByteRecord;
 
 use crate::escape;
 use crate::manifest::columns::{ColumnMap, shown};
-use crate::manifest::csv::TextRecords;
 use crate::manifest::fingerprint::Fingerprint;
 use crate::manifest::headers::{Header, HeaderFault};
+use crate::manifest::lines::LineCounter;
 use crate::manifest::place::{Ground, Position};
 use crate::manifest::problem::grouped;
 use crate::manifest::row::{Kept, Row};
 use crate::manifest::spelling::Suggestion;
-use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, Reading, Rule};
+use crate::manifest::text::{self, TextRecords, hint};
+use crate::manifest::{Field, Format, MOST_CELL_BYTES, MOST_COLUMNS, ManifestError, Problem, ReadAs, Reading, Rule};
+
+pub(super) use records::Source;
+
 use crate::row::SURPLUS_COLUMN;
+use records::Records;
 
 /// How many rows the header is looked for in: titles, a date and a remark may stand above it.
 const HEADER_ROWS: u32 = 20;
@@ -24,28 +32,41 @@ const HEADER_ROWS: u32 = 20;
 /// The rows of a table, after its header.
 #[derive(Debug)]
 pub(super) struct TableRows {
-    records: TextRecords,
+    format: Format,
+    records: Records,
     ground: Ground,
     header: Header,
     header_line: u32,
+    /// How many rows with text stand above the header.
+    above_header: u32,
     /// The header's cells, to recognise it when it comes again.
     header_record: ByteRecord,
     kept: Arc<Kept>,
 }
 
 impl TableRows {
-    pub(super) fn open(path: &Path, file: File, delimiter: u8, reading: &Reading) -> Result<TableRows, ManifestError> {
-        let mut records = TextRecords::new(path, file, delimiter);
-        let ground = Ground::default();
-        let (header, header_record) = find_header(path, &ground, &mut records, &reading.columns)?;
+    pub(super) fn open(path: &Path, file: File, format: Format, reading: &Reading) -> Result<TableRows, ManifestError> {
+        let mut records = match format.delimiter() {
+            Some(usual) => Records::of_text(path, file, usual, reading)?,
+            None => Records::of_workbook(path, file, reading)?,
+        };
+        let ground = records.ground();
+        let Found {
+            header,
+            record: header_record,
+            above,
+        } = find_header(path, &ground, &mut records, &reading.columns)?;
         let kept = Arc::new(Kept {
             columns: header.kept.clone(),
             width: header.names.len(),
             outcome: header.outcome,
-            defused: header.outcome.is_some(),
+            // A workbook's cells say by themselves whether they are formulas.
+            defused: header.outcome.is_some() && matches!(records.source, Source::Text(_)),
         });
         Ok(TableRows {
+            format,
             header_line: records.line(),
+            above_header: above,
             records,
             ground,
             header,
@@ -63,9 +84,26 @@ impl TableRows {
             .collect()
     }
 
+    /// The name of the column that holds `field`.
+    pub(super) fn column_name(&self, field: Field) -> Option<String> {
+        let column = self.header.columns[field as usize]?;
+        Some(self.header.names[column].clone())
+    }
+
     /// What the places of the table are.
     pub(super) fn ground(&self) -> &Ground {
         &self.ground
+    }
+
+    /// How the table was read, up to now.
+    pub(super) fn read_as(&self) -> ReadAs {
+        ReadAs::of_table(
+            self.format,
+            &self.records.source,
+            &self.ground,
+            self.header_line,
+            self.above_header,
+        )
     }
 
     /// What is odd about the header, and its line.
@@ -110,6 +148,9 @@ impl TableRows {
             };
             row.cells.set(field, cell);
         }
+        if let Source::Sheet(sheet) = &self.records.source {
+            sheet_cells::judge(sheet, record, &self.header, &mut row.cells, &mut row.problems);
+        }
         Ok(true)
     }
 
@@ -122,19 +163,20 @@ impl TableRows {
 
     /// Why the record's cells are not to be trusted.
     fn unreadable(&self, record: &ByteRecord) -> Option<Problem> {
-        if let Some(problem) = self.records.unreadable(record) {
-            return Some(problem);
-        }
         if self.repeats_header(record) {
             return Some(Problem::of_row(Rule::RepeatedHeader, ""));
         }
-        let columns = self.header.names.len();
-        // Also if what is too much is empty: a comma that lacks its quotes shifts all cells after it.
-        if record.len() != columns {
-            return Some(Problem::of_row(Rule::FieldCount, self.counted(record.len())));
+        if let Source::Text(text) = &self.records.source {
+            if let Some(problem) = text.unreadable(record) {
+                return Some(problem);
+            }
+            // Also if what is too much is empty: a comma that lacks its quotes shifts all cells after it.
+            if record.len() != self.header.names.len() {
+                return Some(Problem::of_row(Rule::FieldCount, self.counted(record.len(), text)));
+            }
         }
         if let Some(at) = self.header.surplus
-            && !record[at].trim_ascii().is_empty()
+            && record.get(at).is_some_and(|cell| !cell.trim_ascii().is_empty())
         {
             let found = "the row had more cells than the header when the results were written";
             return Some(Problem {
@@ -153,20 +195,25 @@ impl TableRows {
         None
     }
 
-    fn counted(&self, cells: usize) -> String {
+    fn counted(&self, cells: usize, text: &TextRecords) -> String {
         let plural = if cells == 1 { "" } else { "s" };
         let columns = self.header.names.len();
-        let mut text = format!("{} cell{plural} instead of {}", grouped(cells), grouped(columns));
-        if let Some((first, last)) = self.records.spread() {
-            text.push_str(&format!(", on lines {first} to {last}"));
+        let mut words = format!("{} cell{plural} instead of {}", grouped(cells), grouped(columns));
+        let found = text.found();
+        if let Some(last) = last_line(&found) {
+            words.push_str(&format!(", on lines {} to {last}", found.line));
         }
-        text
+        let delimiter = text.read_as().delimiter.map(|found| found.delimiter);
+        if let Some(hint) = delimiter.and_then(|delimiter| hint(found.raw, delimiter)) {
+            words.push_str(&format!(" ({hint})"));
+        }
+        words
     }
 
     fn repeats_header(&self, record: &ByteRecord) -> bool {
         let strip = |cell| <[u8]>::strip_prefix(cell, "\u{feff}".as_bytes()).unwrap_or(cell);
         let first = record.get(0).map(strip).unwrap_or_default();
-        first == &self.header_record[0]
+        Some(first) == self.header_record.get(0)
             && record.len() == self.header_record.len()
             && record.iter().skip(1).eq(self.header_record.iter().skip(1))
     }
@@ -176,19 +223,21 @@ impl TableRows {
 fn find_header(
     path: &Path,
     ground: &Ground,
-    records: &mut TextRecords,
+    records: &mut Records,
     columns: &ColumnMap,
-) -> Result<(Header, ByteRecord), ManifestError> {
+) -> Result<Found, ManifestError> {
     let mut record = ByteRecord::new();
     // The row that comes nearest: it is the one to speak of if there is no header.
     let mut nearest: Option<(usize, ManifestError)> = None;
-    for _ in 0..HEADER_ROWS {
+    for above in 0..HEADER_ROWS {
         if !records.next(&mut record)? {
             break;
         }
         let path = PathBuf::from(path);
         let at = ground.position(records.line(), None);
-        if let Some(problem) = records.unreadable(&record) {
+        if let Source::Text(text) = &records.source
+            && let Some(problem) = text.unreadable(&record)
+        {
             let problem = problem.to_string();
             return Err(ManifestError::HeaderUnreadable { path, at, problem });
         }
@@ -198,7 +247,7 @@ fn find_header(
         }
         let names = record.iter().map(|name| String::from_utf8_lossy(name).into_owned());
         match Header::of(names.collect(), columns) {
-            Ok(header) => return Ok((header, record)),
+            Ok(header) => return Ok(Found { header, record, above }),
             Err(fault @ (HeaderFault::Twice(..) | HeaderFault::Shared(..))) => return Err(fault.at(path, at)),
             Err(fault) => {
                 let known = Header::known_names(record.iter(), columns);
@@ -209,6 +258,28 @@ fn find_header(
         }
     }
     Err(nearest.map_or_else(|| ManifestError::Empty { path: path.into() }, |(_, error)| error))
+}
+
+/// A header and what stands above it.
+struct Found {
+    header: Header,
+    /// Its cells.
+    record: ByteRecord,
+    /// How many rows with text.
+    above: u32,
+}
+
+/// The last line of a record, if it has more than one.
+fn last_line(found: &text::Found<'_>) -> Option<u32> {
+    let ends = found
+        .raw
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count();
+    let text = &found.raw[..found.raw.len() - ends];
+    let last = LineCounter::from_line(found.line).line_after(text);
+    (last > found.line).then_some(last)
 }
 
 impl HeaderFault {

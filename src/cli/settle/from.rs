@@ -17,6 +17,7 @@ use crate::collect::pasted::{MOST_IDS, Pasted, task_ids_in};
 use crate::job::{Collecting, Job, Settings};
 use crate::kie::TaskRecord;
 use crate::ledger::{Decision, LedgerError, Reader, Settled, Store};
+use crate::manifest::Ground;
 use crate::pace::Pace;
 use crate::rate::Rate;
 use crate::row::{RowState, Submission, TaskId};
@@ -29,7 +30,7 @@ use crate::cli::api::{Service, authorization};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::news;
-use crate::cli::outputs::{selection_of, write_results};
+use crate::cli::outputs::{ground_of, selection_of, write_results};
 
 /// Largest text that is searched for task ids: MOST_IDS lines of an export with prompts in them.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -278,15 +279,17 @@ impl Batch {
     }
 
     fn name(&self, row_id: i64) -> Result<RowName, Failure> {
+        let ground = ground_of(&self.reader)?;
         let mut name = None;
         self.reader.row(row_id, |row| {
-            name = Some(RowName::of(row));
+            name = Some(RowName::of(row, &ground));
             Ok::<_, Failure>(())
         })?;
         Ok(name.unwrap_or(RowName {
             row_id,
             number: 0,
             line: 0,
+            ground: Ground::default(),
             id: None,
         }))
     }

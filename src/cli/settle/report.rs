@@ -308,6 +308,7 @@ mod tests {
             row_id: i64::from(number) + 100,
             number,
             line: if number == 0 { 0 } else { number + 1 },
+            ground: crate::manifest::Ground::default(),
             id: id.map(str::to_owned),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ledger::StoredRow;
+use crate::manifest::Ground;
 
 use super::shown;
 
@@ -13,18 +14,21 @@ pub(super) struct RowName {
     pub(super) row_id: i64,
     /// Place in the manifest; 0 when it is no longer there.
     pub(super) number: u32,
-    /// Line of the manifest; 0 likewise.
+    /// Line of the manifest, or the row's number in its sheet; 0 likewise.
     pub(super) line: u32,
+    /// Which of both.
+    pub(super) ground: Ground,
     /// The manifest's own id.
     pub(super) id: Option<String>,
 }
 
 impl RowName {
-    pub(super) fn of(row: &StoredRow<'_>) -> RowName {
+    pub(super) fn of(row: &StoredRow<'_>, ground: &Ground) -> RowName {
         RowName {
             row_id: row.row_id.unwrap_or_default(),
             number: row.number,
             line: row.line,
+            ground: ground.clone(),
             id: row.id.map(str::to_owned),
         }
     }
@@ -44,7 +48,7 @@ impl RowName {
     pub(super) fn place(&self) -> String {
         match self.line {
             0 => ", no longer in the manifest".to_owned(),
-            line => format!(", line {line}"),
+            line => format!(", {}", self.ground.position(line, None).in_words()),
         }
     }
 }

@@ -232,7 +232,11 @@ fn fields_of(text: &str, mappings: &[&str]) -> Vec<Vec<(Field, String)>> {
     let path = folder.path().join("clips.jsonl");
     fs::write(&path, text).unwrap();
     let map = ColumnMap::new(mappings.iter().map(|mapping| mapping.parse().unwrap())).unwrap();
-    let mut rows = JsonlRows::new(&path, fs::File::open(&path).unwrap(), &map);
+    let reading = Reading {
+        columns: map,
+        ..Reading::default()
+    };
+    let mut rows = JsonlRows::open(&path, fs::File::open(&path).unwrap(), &reading).unwrap();
     let (mut row, mut told) = (Row::default(), Vec::new());
     while rows.read(&mut row).unwrap() {
         assert_eq!(row.problems, []);

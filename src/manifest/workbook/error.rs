@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 
 use crate::escape;
+use crate::manifest::MOST_ROW_BYTES;
 use crate::manifest::problem::grouped;
 use crate::manifest::workbook::limits::{
     MOST_DEPTH, MOST_INFLATED_BYTES, MOST_PART_BYTES, MOST_PARTS, MOST_RANGES, MOST_SHARED_BYTES, MOST_SHARED_TEXTS,
     MOST_SHEET_ROWS, MOST_SHEETS, MOST_TEXT_BYTES, MOST_TOKEN_BYTES,
 };
-use crate::manifest::MOST_ROW_BYTES;
 
 /// The workbook cannot be read. The file's name is for whoever shows it to put in front.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -132,6 +132,14 @@ pub(in crate::manifest) enum Excess {
 }
 
 impl WorkbookError {
+    /// What the system said, if it was that.
+    pub(in crate::manifest) fn system_error(&self) -> Option<Arc<io::Error>> {
+        match self {
+            WorkbookError::Read { source } => Some(Arc::clone(source)),
+            _ => None,
+        }
+    }
+
     pub(super) fn damaged(part: &Arc<str>, what: impl Into<String>) -> WorkbookError {
         WorkbookError::Damaged {
             part: Arc::clone(part),

@@ -21,3 +21,7 @@ mod texts;
 mod xls;
 mod xlsx;
 mod xml;
+
+pub(in crate::manifest) use choose::Choice;
+pub(in crate::manifest) use error::WorkbookError;
+pub(in crate::manifest) use records::{CellNote, SheetRecords};

@@ -51,7 +51,10 @@ impl Ods {
             }
             xml = table.xml.skip_past("table")?;
         }
-        Err(WorkbookError::damaged(&part, "a sheet is gone from one reading to the next"))
+        Err(WorkbookError::damaged(
+            &part,
+            "a sheet is gone from one reading to the next",
+        ))
     }
 }
 
