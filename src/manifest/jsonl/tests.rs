@@ -179,10 +179,10 @@ fn marks_blank_lines_and_missing_ends_do_no_harm() {
 
 #[test]
 fn bytes_that_are_no_text_are_placed() {
-    let told = read(b"{}\n{\"prompt\":\"b\xe9t\"}\n{}").unwrap();
+    let told = read(b"\xef\xbb\xbf{}\n{\"prompt\":\"b\xe9t\"}\n{}").unwrap();
     assert_eq!(
         told[1].problems,
-        ["the row is not text in UTF-8: byte 15 of the file is 0xe9"]
+        ["the row is not text in the file's encoding: byte 18 of the file, on line 2, is 0xe9, not UTF-8"]
     );
     assert_eq!((told[1].kept.as_str(), told.len()), ("{}", 3));
 }
