@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::escape;
 use crate::manifest::table::Source;
 use crate::manifest::text::TextReadAs;
-use crate::manifest::{Delimiter, Encoding, Format, Ground, Position};
+use crate::manifest::{Delimiter, Encoding, Format, Ground, MOST_COLUMNS, Position};
 
 /// How a manifest was read. What a format does not have is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +29,8 @@ pub struct ReadAs {
     pub delimiter_is_sure: bool,
     /// The sheet of a workbook.
     pub sheet: Option<String>,
+    /// Every sheet of the workbook, in the order of the tabs.
+    pub sheets: Vec<String>,
     /// The other visible sheets that have a header too, if nobody chose this one.
     pub other_sheets: Vec<String>,
     /// Where the header stands.
@@ -39,6 +41,10 @@ pub struct ReadAs {
     pub hidden_rows: u64,
     /// The first of them.
     pub first_hidden: Option<Position>,
+    /// Cells with text that stand further right than any table's, and were left out.
+    pub far_cells: u64,
+    /// The row of the first of them.
+    pub first_far: Option<Position>,
 }
 
 /// Something about how a manifest was read that the user may want to know.
@@ -65,8 +71,11 @@ impl ReadAs {
             Source::Text(text) => read_as.take_text(text.read_as()),
             Source::Sheet(sheet) => {
                 let remarks = sheet.remarks();
-                let hidden = remarks.tally.hidden;
+                let (hidden, far) = (remarks.tally.hidden, remarks.tally.far_cells);
+                read_as.far_cells = far.count;
+                read_as.first_far = (far.count > 0).then(|| ground.position(far.first_row, None));
                 read_as.sheet = Some(remarks.sheet.to_string());
+                read_as.sheets = remarks.sheets.iter().map(|sheet| sheet.name.to_string()).collect();
                 read_as.other_sheets = remarks.also.iter().map(ToString::to_string).collect();
                 read_as.hidden_rows = hidden.count;
                 read_as.first_hidden = (hidden.count > 0).then(|| ground.position(hidden.first_row, None));
@@ -86,11 +95,14 @@ impl ReadAs {
             delimiter: None,
             delimiter_is_sure: true,
             sheet: None,
+            sheets: Vec::new(),
             other_sheets: Vec::new(),
             header: None,
             above_header: 0,
             hidden_rows: 0,
             first_hidden: None,
+            far_cells: 0,
+            first_far: None,
         }
     }
 
@@ -153,6 +165,11 @@ impl ReadAs {
                     format!("{rows} hidden rows are left out, the first is {first}; `--hidden-rows` reads them, too")
                 }
             }));
+        }
+        if let Some(first) = &self.first_far {
+            remarks.push(Remark::Warning(format!(
+                "text right of the {MOST_COLUMNS} columns that are read is left out, first in the row of {first}"
+            )));
         }
         remarks
     }

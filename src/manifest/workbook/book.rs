@@ -12,6 +12,7 @@ use crate::manifest::workbook::rows::Rows;
 use crate::manifest::workbook::sheets::Sheet;
 use crate::manifest::workbook::xls::Xls;
 use crate::manifest::workbook::xls::compound::SIGNATURE;
+use crate::manifest::workbook::xlsb::Xlsb;
 use crate::manifest::workbook::xlsx::Xlsx;
 
 /// An open workbook of any format.
@@ -19,6 +20,7 @@ pub(super) enum Book {
     Xlsx(Box<Xlsx>),
     Ods(Box<Ods>),
     Xls(Box<Xls>),
+    Xlsb(Box<Xlsb>),
 }
 
 impl Book {
@@ -53,6 +55,9 @@ impl Book {
         // Some programs leave the way to it out, and others its name.
         let main_part = main_part.or_else(|| package.has("xl/workbook.xml").then(|| "xl/workbook.xml".to_owned()));
         if let Some(part) = main_part {
+            if part.ends_with(".bin") {
+                return Ok(Book::Xlsb(Box::new(Xlsb::open(package, &part)?)));
+            }
             return Ok(Book::Xlsx(Box::new(Xlsx::open(package, &part)?)));
         }
         let is_iwork = package.has_like(".iwa") || package.has("index.apxl");
@@ -68,17 +73,20 @@ impl Book {
             Book::Xlsx(book) => book.sheets(),
             Book::Ods(book) => book.sheets(),
             Book::Xls(book) => book.sheets(),
+            Book::Xlsb(book) => book.sheets(),
         }
     }
 
     /// Reads a sheet from its first row on until no more rows are wanted. Without its ranges, where they would have to
     /// be sought: merged cells, links, pictures.
     pub(super) fn read(&mut self, sheet: usize, with_ranges: bool, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {
-        match self {
+        let outcome = match self {
             Book::Xlsx(book) => book.read(sheet, with_ranges, rows),
             Book::Ods(book) => book.read(sheet, rows),
             Book::Xls(book) => book.read(sheet, with_ranges, rows),
-        }
+            Book::Xlsb(book) => book.read(sheet, with_ranges, rows),
+        };
+        outcome.map_err(|error| error.near_row(rows.line()))
     }
 }
 
@@ -95,7 +103,10 @@ fn head_of(file: &mut File) -> io::Result<Vec<u8>> {
 /// What a file is that begins like this and is neither an archive nor a compound file.
 fn foreign(head: &[u8]) -> Foreign {
     let text = head.trim_ascii_start();
-    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text).trim_ascii_start();
+    let text = text
+        .strip_prefix("\u{feff}".as_bytes())
+        .unwrap_or(text)
+        .trim_ascii_start();
     let lower = text.to_ascii_lowercase();
     let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
     match head {

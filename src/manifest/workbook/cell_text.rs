@@ -67,7 +67,9 @@ fn is_plain(text: &str) -> bool {
         return false;
     }
     let text = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
     let is_whole = match whole.as_bytes() {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
@@ -162,7 +164,11 @@ fn days_and_seconds(serial: f64) -> Option<(i32, u32)> {
     }
     let seconds = (serial.fract() * SECONDS_OF_DAY).round() as u32;
     let days = serial.trunc() as i32;
-    Some(if seconds >= SECONDS_OF_DAY as u32 { (days + 1, 0) } else { (days, seconds) })
+    Some(if seconds >= SECONDS_OF_DAY as u32 {
+        (days + 1, 0)
+    } else {
+        (days, seconds)
+    })
 }
 
 fn day_of(days: i32, epoch: Epoch) -> Option<Date> {
@@ -207,6 +213,11 @@ fn push_iso_date(text: &str, buffer: &mut String) {
     let (day, clock) = text.split_once('T').unwrap_or((text, ""));
     let clock = clock.trim_end_matches('Z');
     let clock = clock.split_once('.').map_or(clock, |(clock, _)| clock);
+    // The day before the first: a time under a format that would show a day.
+    if day == "1899-12-30" && !clock.is_empty() {
+        buffer.push_str(clock);
+        return;
+    }
     buffer.push_str(day);
     if !matches!(clock, "" | "00:00" | "00:00:00") {
         buffer.push(' ');
@@ -352,6 +363,7 @@ mod tests {
             (Value::IsoDate("2026-11-23T00:00:00"), "2026-11-23"),
             (Value::IsoDate("2026-11-23T14:05:00.000"), "2026-11-23 14:05:00"),
             (Value::IsoDate("2026-11-23T14:05:00Z"), "2026-11-23 14:05:00"),
+            (Value::IsoDate("1899-12-30T08:30:00"), "08:30:00"),
             (Value::IsoDuration("PT14H05M00S"), "14:05:00"),
             (Value::IsoDuration("PT36H05M00S"), "36:05:00"),
             (Value::IsoDuration("P2DT1H"), "49:00:00"),

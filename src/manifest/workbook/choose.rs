@@ -54,7 +54,9 @@ pub(super) fn choose(book: &mut Book, choice: &Choice<'_>) -> Result<Chosen, Wor
         let looked = look(book, index, &name, choice);
         match &mut chosen {
             // What is wrong with a sheet that is not read is nobody's concern.
-            Some(chosen) => chosen.also.extend(looked.is_ok_and(|head| head.has_header).then_some(name)),
+            Some(chosen) => chosen
+                .also
+                .extend(looked.is_ok_and(|head| head.has_header).then_some(name)),
             None => {
                 let head = looked?;
                 if head.has_header {
@@ -80,7 +82,11 @@ fn find(sheets: &[Sheet], wanted: &str) -> Result<usize, WorkbookError> {
     let index = sheets
         .iter()
         .position(|sheet| &*sheet.name == wanted)
-        .or_else(|| sheets.iter().position(|sheet| sheet.name.trim().to_lowercase() == folded))
+        .or_else(|| {
+            sheets
+                .iter()
+                .position(|sheet| sheet.name.trim().to_lowercase() == folded)
+        })
         .or_else(|| number().filter(|index| *index < sheets.len()));
     let Some(index) = index else {
         return Err(WorkbookError::NoSuchSheet {
@@ -122,12 +128,7 @@ struct Head<'c> {
 }
 
 /// Looks for a header. The ranges of a sheet are read only if there is none without what merged cells lend each other.
-fn look<'c>(
-    book: &mut Book,
-    index: usize,
-    name: &Arc<str>,
-    choice: &'c Choice<'_>,
-) -> Result<Head<'c>, WorkbookError> {
+fn look<'c>(book: &mut Book, index: usize, name: &Arc<str>, choice: &'c Choice<'_>) -> Result<Head<'c>, WorkbookError> {
     let mut head = Head {
         is_header: choice.is_header,
         has_header: false,

@@ -36,7 +36,9 @@ fn address_in(formula: &str) -> Option<&str> {
         }
         .trim_start();
     }
-    let arguments = after(rest, "HYPERLINK(").or_else(|| after(rest, "IMAGE("))?.trim_start();
+    let arguments = after(rest, "HYPERLINK(")
+        .or_else(|| after(rest, "IMAGE("))?
+        .trim_start();
     let (address, rest) = arguments.strip_prefix(quote)?.split_once(quote)?;
     // More text after the quote would make it a part of an address only.
     let is_whole = rest.trim_start().starts_with([',', ';', ')']);

@@ -163,7 +163,10 @@ impl Read for Inflated<'_> {
         let counted = &mut meter.counted[self.index];
         let more = self.seen.saturating_sub(*counted);
         *counted += more;
-        match (meter.left.checked_sub(more), meter.left_in_all.checked_sub(count as u64)) {
+        match (
+            meter.left.checked_sub(more),
+            meter.left_in_all.checked_sub(count as u64),
+        ) {
             (Some(left), Some(left_in_all)) => (meter.left, meter.left_in_all) = (left, left_in_all),
             _ => return Err(io::Error::other(WorkbookError::TooLarge(Excess::Inflated))),
         }
@@ -208,5 +211,85 @@ fn refused(error: ZipError, part: &Arc<str>) -> WorkbookError {
         ZipError::Io(error) => WorkbookError::from_io(error, part),
         ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => WorkbookError::Protected,
         other => WorkbookError::from_io(io::Error::other(other), part),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn package(parts: &[(&str, usize)]) -> Package {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in parts {
+            zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(&vec![b' '; *bytes]).unwrap();
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(zip.finish().unwrap().get_ref()).unwrap();
+        Package::open(file).unwrap()
+    }
+
+    fn read(package: &mut Package, name: &str, size: Size) -> Result<usize, WorkbookError> {
+        let mut part = package.needed(name, size)?;
+        let part_name = part.name();
+        let mut bytes = Vec::new();
+        let read = part.read_to_end(&mut bytes);
+        read.map_err(|error| WorkbookError::from_io(error, &part_name))
+    }
+
+    #[test]
+    fn each_part_counts_once_and_all_passes_count() {
+        let mut package = package(&[("a", 100_000), ("b", 100_000), ("c", 100_000)]);
+        package.meter.left = 250_000;
+        package.meter.left_in_all = 550_000;
+        for name in ["a", "b", "a", "b"] {
+            assert_eq!(read(&mut package, name, Size::Large).unwrap(), 100_000);
+        }
+        let error = read(&mut package, "c", Size::Large).unwrap_err();
+        assert!(matches!(error, WorkbookError::TooLarge(Excess::Inflated)), "{error:?}");
+        assert_eq!(read(&mut package, "a", Size::Large).unwrap(), 100_000);
+        let error = read(&mut package, "a", Size::Large).unwrap_err();
+        assert!(matches!(error, WorkbookError::TooLarge(Excess::Inflated)), "{error:?}");
+    }
+
+    #[test]
+    fn a_part_that_is_held_in_memory_has_a_bound_of_its_own() {
+        let bytes = MOST_PART_BYTES as usize + 1;
+        let mut package = package(&[("large.xml", bytes)]);
+        let error = read(&mut package, "large.xml", Size::Small).unwrap_err();
+        assert!(
+            matches!(&error, WorkbookError::TooLarge(Excess::Part(part)) if &**part == "large.xml"),
+            "{error:?}"
+        );
+        assert_eq!(read(&mut package, "large.xml", Size::Large).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_directory_is_read_no_further_than_it_may_be_large() {
+        let name = "x".repeat(60_000);
+        let names: Vec<String> = (0..300).map(|number| format!("{number}{name}")).collect();
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for name in &names {
+            zip.start_file(name.as_str(), SimpleFileOptions::default()).unwrap();
+        }
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(zip.finish().unwrap().get_ref()).unwrap();
+        let error = Package::open(file).map(drop).unwrap_err();
+        assert!(matches!(error, WorkbookError::TooLarge(Excess::Parts)), "{error:?}");
+    }
+
+    #[test]
+    fn parts_are_found_in_any_case_and_with_any_slash() {
+        let mut package = package(&[("XL\\Workbook.xml", 3)]);
+        assert!(package.has("xl/workbook.xml") && package.has("/xl/workbook.xml"));
+        assert!(!package.has("workbook.xml") && package.has_like("workbook"));
+        assert_eq!(read(&mut package, "xl/workbook.xml", Size::Small).unwrap(), 3);
+        assert_eq!(package.beginning("xl/workbook.xml", 2).unwrap(), b"  ");
+        assert_eq!(package.beginning("gone", 2).unwrap(), b"");
     }
 }

@@ -234,9 +234,8 @@ impl Ahead {
     fn read(mut self, mut book: Book, index: usize, sheet: &Arc<str>, includes_hidden: bool) {
         let outcome = guarded(|| {
             let mut rows = Rows::new(sheet, includes_hidden, &mut self);
-            let outcome = book.read(index, true, &mut rows);
-            let (line, tally) = (rows.line(), rows.tally());
-            outcome.map(|()| tally).map_err(|error| error.near_row(line))
+            book.read(index, true, &mut rows)?;
+            Ok(rows.tally())
         });
         // Fails if nobody listens any more, and then nobody needs to know.
         match outcome {
@@ -288,4 +287,39 @@ impl Sink for Ahead {
 /// Runs what reads somebody's file. Should it panic in spite of all, that is an error like any other.
 fn guarded<T>(read: impl FnOnce() -> Result<T, WorkbookError>) -> Result<T, WorkbookError> {
     panic::catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(WorkbookError::BrokeOff))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_stops_listening_ends_the_reading() {
+        for rows_wanted in [true, false] {
+            let (sender, batches) = sync_channel(BATCHES_AHEAD);
+            let (_used, unused) = sync_channel(1);
+            let mut ahead = Ahead {
+                sender,
+                unused,
+                batch: Batch::default(),
+                count: 0,
+                bytes: 0,
+            };
+            drop(batches);
+            let tally = Tally::default();
+            if rows_wanted {
+                let row = |ahead: &mut Ahead| ahead.row(&mut SheetRow::default(), &tally);
+                let taken = (1..).find(|_| row(&mut ahead).is_break());
+                assert_eq!(taken, Some(BATCH_ROWS));
+            } else {
+                assert!(ahead.idle(&tally).is_break());
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let outcome: Result<(), WorkbookError> = guarded(|| panic!("on purpose"));
+        assert!(matches!(outcome, Err(WorkbookError::BrokeOff)));
+    }
 }

@@ -80,9 +80,21 @@ mod tests {
             ("", "xl/workbook.xml", "xl/workbook.xml"),
             ("", "/xl/workbook.xml", "xl/workbook.xml"),
             ("xl/workbook.xml", "worksheets/sheet1.xml", "xl/worksheets/sheet1.xml"),
-            ("xl/workbook.xml", "/xl/worksheets/sheet1.xml", "xl/worksheets/sheet1.xml"),
-            ("xl/worksheets/sheet1.xml", "../drawings/drawing1.xml", "xl/drawings/drawing1.xml"),
-            ("xl/worksheets/sheet1.xml", "..\\drawings\\.\\d.xml", "xl/drawings/d.xml"),
+            (
+                "xl/workbook.xml",
+                "/xl/worksheets/sheet1.xml",
+                "xl/worksheets/sheet1.xml",
+            ),
+            (
+                "xl/worksheets/sheet1.xml",
+                "../drawings/drawing1.xml",
+                "xl/drawings/drawing1.xml",
+            ),
+            (
+                "xl/worksheets/sheet1.xml",
+                "..\\drawings\\.\\d.xml",
+                "xl/drawings/d.xml",
+            ),
             ("xl/workbook.xml", "../../../etc/passwd", "etc/passwd"),
         ] {
             assert_eq!(resolved(part, target), name, "{part} {target}");

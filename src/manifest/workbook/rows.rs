@@ -174,7 +174,10 @@ impl<'s> Rows<'s> {
     pub(super) fn begin(&mut self, line: u32, is_hidden: bool, part: &Arc<str>) -> Result<(), WorkbookError> {
         if line <= self.row.line {
             let last = self.row.line;
-            return Err(WorkbookError::damaged(part, format!("row {line} comes after row {last}")));
+            return Err(WorkbookError::damaged(
+                part,
+                format!("row {line} comes after row {last}"),
+            ));
         }
         self.row.line = line;
         self.row.record.clear();
@@ -315,9 +318,10 @@ impl<'s> Rows<'s> {
     fn let_go(&mut self) {
         let line = self.row.line;
         for at in 0..self.held.len() {
-            let is_over = self.merged.over(line, at as u32).is_some_and(|(range, ())| {
-                range.first_row == self.held[at].of_row && range.first_column == at as u32
-            });
+            let is_over = self
+                .merged
+                .over(line, at as u32)
+                .is_some_and(|(range, ())| range.first_row == self.held[at].of_row && range.first_column == at as u32);
             if !is_over {
                 self.held[at] = Held::default();
             }
@@ -467,7 +471,8 @@ mod tests {
 
     #[test]
     fn a_row_with_nothing_but_what_a_merged_range_lends_it_is_no_row() {
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[(2, false, &[(0, "x")]), (3, false, &[]), (4, false, &[(0, "hid")])];
+        let rows: &[(u32, bool, &[(u32, &str)])] =
+            &[(2, false, &[(0, "x")]), (3, false, &[]), (4, false, &[(0, "hid")])];
         let (shown, _) = read(merged(&["A2:A4"]), false, rows).unwrap();
         assert_eq!(shown, ["2: x"]);
     }
@@ -531,7 +536,11 @@ mod tests {
         assert!(matches!(error, WorkbookError::TooLarge(Excess::Rows)), "{error:?}");
         assert_eq!(
             shown.rows,
-            ["1: a 0=Picture picture=0", "2: a 0=Picture picture=0", "3: a 0=Picture picture=0"]
+            [
+                "1: a 0=Picture picture=0",
+                "2: a 0=Picture picture=0",
+                "3: a 0=Picture picture=0"
+            ]
         );
         assert_eq!(shown.idle, 1);
     }

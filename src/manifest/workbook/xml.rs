@@ -183,7 +183,10 @@ pub(super) fn push_text(event: &Event<'_>, part: &Arc<str>, text: &mut String) -
             Ok(None) => {
                 let Some(entity) = resolve_predefined_entity(reference) else {
                     let name = escape::excerpt(reference, 20);
-                    return Err(WorkbookError::damaged(part, format!("the entity `{name}` is not known")));
+                    return Err(WorkbookError::damaged(
+                        part,
+                        format!("the entity `{name}` is not known"),
+                    ));
                 };
                 text.push_str(entity);
             }

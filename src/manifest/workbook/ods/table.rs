@@ -276,6 +276,8 @@ impl Cell {
         }
         let value = match self.kind.as_deref() {
             _ if is_error => Value::Text(&self.text),
+            // What the functions of these names give is stored as a number.
+            Some("float") if matches!(self.text.as_str(), "TRUE" | "FALSE") => Value::Text(&self.text),
             Some("float" | "percentage" | "currency") => Value::Written(&self.value, Shown::Number),
             Some("date") => Value::IsoDate(&self.value),
             Some("time") => Value::IsoDuration(&self.value),
@@ -309,7 +311,8 @@ fn is_error_text(text: &str) -> bool {
 
 /// The row of `Sheet1.C9` or `$'My shots'.$C$9`.
 fn row_of_address(address: &str) -> Option<u32> {
-    let digits = address.rfind(|character: char| !character.is_ascii_digit()).map_or(0, |at| at + 1);
+    let digits = address
+        .rfind(|character: char| !character.is_ascii_digit())
+        .map_or(0, |at| at + 1);
     address.get(digits..)?.parse().ok()
 }
-

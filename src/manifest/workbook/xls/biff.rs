@@ -168,7 +168,11 @@ impl<'r> Spread<'r> {
     pub(super) fn text(&mut self, text: &mut String) -> Result<(), WorkbookError> {
         let mut units = usize::from(u16::from_le_bytes(self.array()?));
         let [mut flags] = self.array()?;
-        let formats = if flags & 8 != 0 { u16::from_le_bytes(self.array()?) } else { 0 };
+        let formats = if flags & 8 != 0 {
+            u16::from_le_bytes(self.array()?)
+        } else {
+            0
+        };
         let aids = if flags & 4 != 0 { self.u32()? } else { 0 };
         let mut pending: Vec<u8> = Vec::new();
         while units > 0 {

@@ -100,7 +100,10 @@ impl Compound {
             (SMALL_SHIFT, places.collect::<Option<Vec<u64>>>())
         } else {
             let places = self.chain(entry.first)?;
-            (self.shift, Some(places.iter().map(|sector| self.place_of(*sector)).collect()))
+            (
+                self.shift,
+                Some(places.iter().map(|sector| self.place_of(*sector)).collect()),
+            )
         };
         let places = places.ok_or_else(|| damaged("a stream leads out of the file"))?;
         let bytes = entry.bytes.min((places.len() as u64) << shift);
@@ -223,7 +226,12 @@ fn walk(chains: &[u32], first: u32, most: usize) -> Result<Vec<u32>, WorkbookErr
 }
 
 fn numbers(bytes: &[u8]) -> Vec<u32> {
-    bytes.as_chunks().0.iter().map(|four| u32::from_le_bytes(*four)).collect()
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|four| u32::from_le_bytes(*four))
+        .collect()
 }
 
 struct Header {

@@ -15,6 +15,7 @@ use crate::manifest::workbook::cell_text::Epoch;
 use crate::manifest::workbook::error::{Foreign, WorkbookError};
 use crate::manifest::workbook::number_format::{self, Shown};
 use crate::manifest::workbook::rows::Rows;
+use crate::manifest::workbook::shared::Shared;
 use crate::manifest::workbook::sheets::{Sheet, push_sheet};
 use crate::manifest::workbook::texts::SharedTexts;
 use crate::manifest::workbook::xls::biff::{Records, Script, Spread, encoding_of, kind};
@@ -27,14 +28,6 @@ pub(super) struct Xls {
     /// Where in the stream each sheet begins.
     places: Vec<u64>,
     shared: Shared,
-}
-
-/// What cells refer to.
-struct Shared {
-    texts: SharedTexts,
-    /// How numbers are shown, by the style of a cell.
-    styles: Vec<Shown>,
-    epoch: Epoch,
     script: Script,
 }
 
@@ -143,8 +136,8 @@ impl Xls {
                 texts,
                 styles: formats.iter().map(shown).collect(),
                 epoch,
-                script,
             },
+            script,
             records,
         })
     }
@@ -161,7 +154,7 @@ impl Xls {
             rows.know(ranges::read(&mut self.records)?);
         }
         self.records.go_to(place)?;
-        sheet::read(&mut self.records, &self.shared, rows)
+        sheet::read(&mut self.records, &self.shared, self.script, rows)
     }
 }
 

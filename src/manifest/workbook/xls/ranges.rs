@@ -25,7 +25,9 @@ pub(super) fn read(records: &mut Records) -> Result<Ranges, WorkbookError> {
             kind::LINK => ranges.links.extend(read_link(records.bytes()).ok().flatten()),
             kind::DRAWING => anchor = read_anchor(records.bytes()).ok().flatten(),
             kind::OBJECT => {
-                let anchor = anchor.take().filter(|_| is_picture(records.bytes()).unwrap_or_default());
+                let anchor = anchor
+                    .take()
+                    .filter(|_| is_picture(records.bytes()).unwrap_or_default());
                 ranges.pictures.extend(anchor.map(|range| (range, ())));
             }
             _ => {}
@@ -102,7 +104,11 @@ fn read_anchor(mut bytes: Bytes<'_>) -> Result<Option<CellRange>, TooShort> {
             let mut next = || content.u16().map(u32::from);
             let (_, column, _, first_row, _) = (next()?, next()?, next()?, next()?, next()?);
             let (_, _, last_row, offset) = (next()?, next()?, next()?, next()?);
-            let last_row = if offset == 0 { last_row.saturating_sub(1) } else { last_row };
+            let last_row = if offset == 0 {
+                last_row.saturating_sub(1)
+            } else {
+                last_row
+            };
             anchor = Some(CellRange {
                 first_row: first_row + 1,
                 last_row: last_row.max(first_row) + 1,

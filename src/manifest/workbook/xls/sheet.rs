@@ -3,18 +3,22 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::manifest::workbook::binary::{TooShort, error_text, packed_number};
-use crate::manifest::workbook::cell_text::{Value, cell_text};
+use crate::manifest::workbook::binary::{TooShort, packed_number};
 use crate::manifest::workbook::error::WorkbookError;
-use crate::manifest::workbook::number_format::Shown;
-use crate::manifest::workbook::rows::{Note, Rows};
-use crate::manifest::workbook::xls::Shared;
+use crate::manifest::workbook::rows::Rows;
+use crate::manifest::workbook::shared::{Content, Shared};
 use crate::manifest::workbook::xls::biff::{Records, Script, Spread, kind};
 
 /// Reads the rows of the sheet that begins here until its end, or until no more are wanted.
-pub(super) fn read(records: &mut Records, shared: &Shared, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {
+pub(super) fn read(
+    records: &mut Records,
+    shared: &Shared,
+    script: Script,
+    rows: &mut Rows<'_>,
+) -> Result<(), WorkbookError> {
     let mut reading = Reading {
         shared,
+        script,
         part: Arc::clone(&records.part),
         hidden: Vec::new(),
         row: None,
@@ -31,7 +35,7 @@ pub(super) fn read(records: &mut Records, shared: &Shared, rows: &mut Rows<'_>) 
             // A chart in the sheet, with numbers of its own.
             _ if depth > 1 => {}
             kind::STRING => {
-                let text = read_given_text(records, shared.script)?;
+                let text = read_given_text(records, script)?;
                 if let Some((row, column)) = awaited.take()
                     && reading.put(rows, row, column, &Content::Text(text))?.is_break()
                 {
@@ -53,6 +57,7 @@ pub(super) fn read(records: &mut Records, shared: &Shared, rows: &mut Rows<'_>) 
 
 struct Reading<'r> {
     shared: &'r Shared,
+    script: Script,
     part: Arc<str>,
     /// By row, as far as they were described.
     hidden: Vec<bool>,
@@ -74,24 +79,14 @@ enum Cells {
     HiddenRow(u16),
     One(u16, u16, Content),
     /// Several in a row, from a column on.
-    Packed(u16, u16, Vec<(u16, f64)>),
+    Packed(u16, u16, Vec<Content>),
     /// A formula that gave a text.
     Text(u16, u16),
 }
 
-/// What a cell holds.
-enum Content {
-    Text(String),
-    SharedText(u32),
-    /// With the number of its style.
-    Number(f64, u16),
-    Bool(bool),
-    Error(u8),
-}
-
 impl Reading<'_> {
     fn record(&mut self, records: &Records, found: u16, rows: &mut Rows<'_>) -> Result<Next, WorkbookError> {
-        let cells = read_cells(records, found, self.shared.script).map_err(records.too_short())?;
+        let cells = read_cells(records, found, self.script).map_err(records.too_short())?;
         let flow = match cells {
             Cells::None => ControlFlow::Continue(()),
             Cells::HiddenRow(row) => {
@@ -106,8 +101,8 @@ impl Reading<'_> {
             Cells::One(row, column, content) => self.put(rows, row, column, &content)?,
             Cells::Packed(row, first, numbers) => {
                 let mut flow = ControlFlow::Continue(());
-                for (column, (style, number)) in (first..).zip(numbers) {
-                    flow = self.put(rows, row, column, &Content::Number(number, style))?;
+                for (column, number) in (first..).zip(numbers) {
+                    flow = self.put(rows, row, column, &number)?;
                     if flow.is_break() {
                         break;
                     }
@@ -133,28 +128,7 @@ impl Reading<'_> {
             rows.begin(u32::from(row) + 1, is_hidden, &self.part)?;
             self.row = Some(row);
         }
-        let mut note = None;
-        let text = match content {
-            Content::Text(text) => text,
-            Content::SharedText(number) => {
-                let text = self.shared.texts.get(*number as usize);
-                text.ok_or_else(|| {
-                    let what = "a cell has a text that is not in the table of texts";
-                    WorkbookError::damaged(&self.part, what)
-                })?
-            }
-            Content::Number(number, style) => {
-                let shown = self.shared.styles.get(usize::from(*style)).copied();
-                let value = Value::Number(*number, shown.unwrap_or(Shown::Number));
-                cell_text(value, self.shared.epoch, &mut self.buffer)
-            }
-            Content::Bool(value) => cell_text(Value::Bool(*value), self.shared.epoch, &mut self.buffer),
-            Content::Error(code) => {
-                let shown = error_text(*code);
-                note = Some(Note::Error(Arc::from(shown)));
-                shown
-            }
-        };
+        let (text, note) = self.shared.show(content, &mut self.buffer, &self.part)?;
         rows.cell(u32::from(column), text, note, &self.part)?;
         Ok(ControlFlow::Continue(()))
     }
@@ -168,7 +142,9 @@ fn read_given_text(records: &mut Records, script: Script) -> Result<String, Work
         return Ok(text);
     }
     let mut bytes = records.bytes();
-    let read = bytes.u16().and_then(|characters| script.read(&mut bytes, usize::from(characters)));
+    let read = bytes
+        .u16()
+        .and_then(|characters| script.read(&mut bytes, usize::from(characters)));
     read.map_err(records.too_short())
 }
 
@@ -189,14 +165,19 @@ fn read_cells(records: &Records, found: u16, script: Script) -> Result<Cells, To
             let mut numbers = Vec::new();
             // The last two bytes are the last column.
             while bytes.rest().len() >= 8 {
-                let style = bytes.u16()?;
-                numbers.push((style, packed_number(bytes.u32()?)));
+                let style = usize::from(bytes.u16()?);
+                numbers.push(Content::Number(packed_number(bytes.u32()?), style));
             }
             Cells::Packed(row, first, numbers)
         }
-        kind::NUMBER | kind::PACKED | kind::SHARED_TEXT | kind::TEXT | kind::RICH_TEXT | kind::BOOL_OR_ERROR
+        kind::NUMBER
+        | kind::PACKED
+        | kind::SHARED_TEXT
+        | kind::TEXT
+        | kind::RICH_TEXT
+        | kind::BOOL_OR_ERROR
         | kind::FORMULA => {
-            let (row, column, style) = (bytes.u16()?, bytes.u16()?, bytes.u16()?);
+            let (row, column, style) = (bytes.u16()?, bytes.u16()?, usize::from(bytes.u16()?));
             let content = match found {
                 kind::NUMBER => Content::Number(bytes.f64()?, style),
                 kind::PACKED => Content::Number(packed_number(bytes.u32()?), style),

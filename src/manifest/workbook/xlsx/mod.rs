@@ -14,15 +14,13 @@ mod styles;
 
 use std::sync::Arc;
 
-use crate::escape;
 use crate::manifest::workbook::cell_text::Epoch;
 use crate::manifest::workbook::error::{Foreign, WorkbookError};
-use crate::manifest::workbook::number_format::Shown;
 use crate::manifest::workbook::package::{Package, Size};
 use crate::manifest::workbook::relationships::{each_relationship, resolved};
 use crate::manifest::workbook::rows::Rows;
+use crate::manifest::workbook::shared::Shared;
 use crate::manifest::workbook::sheets::{Sheet, push_sheet};
-use crate::manifest::workbook::texts::SharedTexts;
 use crate::manifest::workbook::xml::{Xml, attribute, is_true, local};
 
 /// An open workbook.
@@ -32,17 +30,8 @@ pub(super) struct Xlsx {
     /// The part of each sheet.
     parts: Vec<String>,
     shared: Shared,
-}
-
-/// What cells refer to.
-#[derive(Default)]
-struct Shared {
-    texts: SharedTexts,
-    /// How numbers are shown, by the style of a cell.
-    styles: Vec<Shown>,
-    /// Whether a rich value is a picture, by its number less 1.
+    /// Whether a value that cells refer to by number is a picture, by that number less 1.
     pictures: Vec<bool>,
-    epoch: Epoch,
 }
 
 impl Xlsx {
@@ -77,6 +66,7 @@ impl Xlsx {
         if let Some(part) = package.part_of(&other.styles, Size::Small)? {
             shared.styles = styles::read(Xml::new(part))?;
         }
+        let mut pictures = Vec::new();
         if let OtherParts {
             metadata: Some(metadata),
             values: Some(values),
@@ -84,7 +74,7 @@ impl Xlsx {
             ..
         } = &other
         {
-            shared.pictures = rich_values::read_pictures(&mut package, metadata, values, structures)?;
+            pictures = rich_values::read_pictures(&mut package, metadata, values, structures)?;
         }
         let parts = named.iter_mut().map(|sheet| sheet.part.take().unwrap_or_default());
         Ok(Xlsx {
@@ -92,6 +82,7 @@ impl Xlsx {
             parts: parts.collect(),
             sheets: named.into_iter().map(|sheet| sheet.sheet).collect(),
             shared,
+            pictures,
         })
     }
 
@@ -107,7 +98,7 @@ impl Xlsx {
             rows.know(ranges::read(&mut self.package, part)?);
         }
         let xml = Xml::new(self.package.needed(part, Size::Large)?);
-        sheet::read(xml, &self.shared, rows)
+        sheet::read(xml, &self.shared, &self.pictures, rows)
     }
 }
 
@@ -166,9 +157,4 @@ fn read_workbook(package: &mut Package, part: &str) -> Result<(Vec<NamedSheet>, 
 /// A number in the text of an attribute or element. What is none counts as the first.
 fn number(text: &str) -> usize {
     text.trim_ascii().parse().unwrap_or_default()
-}
-
-/// Text from the file for a message.
-fn shown(text: &str) -> String {
-    format!("`{}`", escape::excerpt(text, 20))
 }

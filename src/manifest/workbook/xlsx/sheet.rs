@@ -5,20 +5,27 @@ use std::sync::Arc;
 
 use quick_xml::events::{BytesStart, Event};
 
+use crate::escape;
 use crate::manifest::workbook::cell_text::{Value, cell_text};
 use crate::manifest::workbook::cells::read_cell;
 use crate::manifest::workbook::error::WorkbookError;
 use crate::manifest::workbook::formula;
-use crate::manifest::workbook::number_format::Shown;
 use crate::manifest::workbook::package::Named;
 use crate::manifest::workbook::rows::{Note, Rows};
-use crate::manifest::workbook::xlsx::{Shared, escapes, number, shown};
+use crate::manifest::workbook::shared::Shared;
+use crate::manifest::workbook::xlsx::{escapes, number};
 use crate::manifest::workbook::xml::{Xml, attribute, attributes, is_true, local, push_text};
 
 /// Reads the rows of a sheet until its end, or until no more are wanted.
-pub(super) fn read(mut xml: Xml<impl Named>, shared: &Shared, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {
+pub(super) fn read(
+    mut xml: Xml<impl Named>,
+    shared: &Shared,
+    pictures: &[bool],
+    rows: &mut Rows<'_>,
+) -> Result<(), WorkbookError> {
     let mut reading = Reading {
         shared,
+        pictures,
         part: Arc::clone(xml.part()),
         row: 0,
         is_row_numbered: false,
@@ -36,13 +43,13 @@ pub(super) fn read(mut xml: Xml<impl Named>, shared: &Shared, rows: &mut Rows<'_
         let event = xml.next()?;
         match &event {
             Event::Start(start) => match local(start.name()) {
-                "c" => reading.begin_cell(start),
+                "c" => reading.begin_cell(start)?,
                 // Beside a text of its own a cell's value says the same once more.
                 "v" if reading.cell.kind != Kind::Inline => {
                     reading.cell.has_value = true;
                     inside = Inside::Value;
                 }
-                "row" => reading.begin_row(start),
+                "row" => reading.begin_row(start)?,
                 "t" if !is_reading_aid => inside = Inside::Value,
                 "f" => {
                     reading.cell.begin_formula(start);
@@ -79,7 +86,12 @@ fn find_rows(xml: &mut Xml<impl Named>) -> Result<(), WorkbookError> {
     loop {
         match xml.next()? {
             Event::Start(start) if local(start.name()) == "sheetData" => return Ok(()),
-            Event::Eof => return Err(WorkbookError::damaged(xml.part(), "it has no rows, not even an empty table")),
+            Event::Eof => {
+                return Err(WorkbookError::damaged(
+                    xml.part(),
+                    "it has no rows, not even an empty table",
+                ));
+            }
             _ => {}
         }
     }
@@ -94,6 +106,8 @@ enum Inside {
 
 struct Reading<'r> {
     shared: &'r Shared,
+    /// Whether a rich value is a picture.
+    pictures: &'r [bool],
     part: Arc<str>,
     /// The row that was begun last, and whether it has said its number: if not, its first cell may.
     row: u32,
@@ -140,24 +154,28 @@ enum Kind {
 }
 
 impl Reading<'_> {
-    fn begin_row(&mut self, start: &BytesStart<'_>) {
+    fn begin_row(&mut self, start: &BytesStart<'_>) -> Result<(), WorkbookError> {
         (self.is_row_numbered, self.is_row_hidden, self.is_row_begun) = (false, false, false);
         self.row = self.row.saturating_add(1);
         self.column = 0;
         for (name, value) in attributes(start) {
             match name {
                 "r" => {
-                    if let Ok(row) = value.trim_ascii().parse() {
-                        self.row = row;
-                        self.is_row_numbered = true;
-                    }
+                    self.row = value.trim_ascii().parse().map_err(|_| self.misplaced("row", value))?;
+                    self.is_row_numbered = true;
                 }
-                "hidden" => self.is_row_hidden |= is_true(&value),
+                "hidden" => self.is_row_hidden |= is_true(value),
                 // Made as low as nothing by hand.
                 "ht" => self.is_row_hidden |= value.parse() == Ok(0.0),
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    fn misplaced(&self, what: &str, place: &str) -> WorkbookError {
+        let place = escape::excerpt(place, 20);
+        WorkbookError::damaged(&self.part, format!("no {what} can be at `{place}`"))
     }
 
     fn begin_row_if_needed(&mut self, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {
@@ -168,24 +186,23 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn begin_cell(&mut self, start: &BytesStart<'_>) {
-        let cell = &mut self.cell;
-        cell.clear();
-        (cell.row, cell.column) = (self.row, self.column);
+    fn begin_cell(&mut self, start: &BytesStart<'_>) -> Result<(), WorkbookError> {
+        self.cell.clear();
+        (self.cell.row, self.cell.column) = (self.row, self.column);
         for (name, value) in attributes(start) {
             match name {
                 "r" => {
-                    if let Some(place) = read_cell(&value) {
-                        (cell.row, cell.column) = place;
-                    }
+                    let place = read_cell(value).ok_or_else(|| self.misplaced("cell", value))?;
+                    (self.cell.row, self.cell.column) = place;
                 }
-                "s" => cell.style = number(&value),
-                "t" => cell.kind = Kind::of(&value),
-                "vm" => cell.rich_value = number(&value),
+                "s" => self.cell.style = number(value),
+                "t" => self.cell.kind = Kind::of(value),
+                "vm" => self.cell.rich_value = number(value),
                 _ => {}
             }
         }
-        self.column = cell.column.saturating_add(1);
+        self.column = self.cell.column.saturating_add(1);
+        Ok(())
     }
 
     fn end_cell(&mut self, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {
@@ -199,7 +216,7 @@ impl Reading<'_> {
             let note = of_formula.unwrap_or(Note::NoStoredValue);
             return rows.cell(cell.column, "", Some(note), &self.part);
         }
-        let is_placed = cell.rich_value.checked_sub(1).and_then(|at| self.shared.pictures.get(at));
+        let is_placed = cell.rich_value.checked_sub(1).and_then(|at| self.pictures.get(at));
         let is_picture = is_placed == Some(&true) && !matches!(of_formula, Some(Note::Link(_)));
         if is_picture || of_formula == Some(Note::Picture) {
             return rows.cell(cell.column, "", Some(Note::Picture), &self.part);
@@ -208,16 +225,13 @@ impl Reading<'_> {
         let note = of_formula.or_else(|| error.map(|shown| Note::Error(Arc::from(shown.as_str()))));
         let text = match cell.kind {
             Kind::Shared if cell.value.is_empty() => "",
-            Kind::Shared => {
-                let text = cell.value.trim_ascii().parse().ok();
-                text.and_then(|at| self.shared.texts.get(at)).ok_or_else(|| {
-                    let what = format!("a cell has text {}, which is not in the table of texts", shown(&cell.value));
-                    WorkbookError::damaged(&self.part, what).near_row(self.row)
-                })?
-            }
+            // What is no number is none that the table has.
+            Kind::Shared => self
+                .shared
+                .text(cell.value.trim_ascii().parse().unwrap_or(usize::MAX), &self.part)?,
             Kind::Number => {
-                let style = self.shared.styles.get(cell.style).copied().unwrap_or(Shown::Number);
-                cell_text(Value::Written(&cell.value, style), self.shared.epoch, &mut self.buffer)
+                let value = Value::Written(&cell.value, self.shared.shown(cell.style));
+                cell_text(value, self.shared.epoch, &mut self.buffer)
             }
             Kind::Date => cell_text(Value::IsoDate(&cell.value), self.shared.epoch, &mut self.buffer),
             Kind::Bool => match cell.value.trim_ascii() {
