@@ -458,6 +458,37 @@ fn results_that_cannot_be_written_do_not_lose_the_run() {
     assert_eq!(batch.judge(&sandbox).requests, 10);
 }
 
+/// A workbook takes room twice: for its rows while they are written, and for itself.
+#[test]
+fn a_workbook_that_the_disk_has_no_room_for_is_an_error_that_says_so() {
+    if !can_use(&["mount"]) {
+        return;
+    }
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_rows(400, &sandbox);
+    batch.run(&[]).expect_code(0);
+    let mut refused = 0;
+    for kib in [4, 16, 64, 256, 300, 350, 400, 500, 1024] {
+        let disk = SmallDisk::of_kib(kib);
+        let results = disk.path().join("results.xlsx");
+        let mut status = batch.command("status", &["--results", results.to_str().unwrap()]);
+        let status = Running::of(&mut status).end();
+        let left: Vec<_> = fs::read_dir(disk.path()).unwrap().collect();
+        if status.code == Some(0) {
+            assert_eq!(left.len(), 1, "{kib}: {left:?}");
+            continue;
+        }
+        refused += 1;
+        status.expect_code(2);
+        for part in ["cannot write the results", "No space left on device", "free some space"] {
+            assert!(status.stderr.contains(part), "{kib}: {part} in {status:#?}");
+        }
+        assert!(!status.stderr.contains("panicked"), "{kib}: {status:#?}");
+        assert!(left.is_empty(), "{kib}: {left:?}");
+    }
+    assert!((3..9).contains(&refused), "{refused} of 9 disks were too small");
+}
+
 #[test]
 fn with_few_files_allowed_no_row_is_lost_or_billed_twice() {
     for files in [12, 16, 20, 24, 32] {

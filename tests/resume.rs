@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 
+use calamine::{Reader, Xlsx, open_workbook};
 use support::{Batch, Finished, KEY, SandboxProcess, program, signal, wait_until, with_ids, without_ids};
 
 /// That each of these prompts was billed once, and nothing else.
@@ -539,6 +540,33 @@ fn a_results_file_run_in_the_manifests_place_pays_for_nothing_again() {
         (2, 1, 0)
     );
     assert!(run.stderr.contains("the manifest is a results file"), "{run:#?}");
+}
+
+#[test]
+fn a_workbook_of_results_is_replaced_and_somebody_elses_is_not() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest("shots.csv", &with_ids(&[("007", "=one"), ("b", "两个")]), &sandbox.url);
+    let flags = ["--results", "out.xlsx"];
+    batch.run(&flags).expect_code(0);
+    let rows = || {
+        let mut workbook: Xlsx<_> = open_workbook(batch.path("out.xlsx")).unwrap();
+        assert_eq!(workbook.sheet_names(), ["Results", "Summary"]);
+        let sheet = workbook.worksheet_range("Results").unwrap();
+        let rows = sheet.rows().map(|row| row.iter().map(ToString::to_string).collect());
+        rows.collect::<Vec<Vec<String>>>()
+    };
+    let first = rows();
+    assert_eq!(first[1][..2], ["007", "=one"]);
+    assert_eq!((&*first[2][1], &*first[2][4]), ("两个", "accepted"));
+    batch.run(&flags).expect_code(0);
+    assert_eq!(rows(), first);
+    assert_eq!(sandbox.count("requests"), 2);
+    let mut theirs = rust_xlsxwriter::Workbook::new();
+    theirs.add_worksheet().write_string(0, 0, "budget").unwrap();
+    theirs.save(batch.path("out.xlsx")).unwrap();
+    let refused = batch.run(&flags);
+    refused.expect_code(2);
+    assert!(refused.stderr.contains("is not a results file"), "{refused:#?}");
 }
 
 #[test]

@@ -85,8 +85,7 @@ pub struct Files {
 
     /// Write the results to FILE.
     ///
-    /// The extension decides the format: csv, tsv, jsonl or xlsx. Default: STEM.results.EXT beside the
-    /// manifest.
+    /// The extension decides the format: csv, tsv, jsonl or xlsx. Default: STEM.results.EXT beside the manifest.
     /// Example: --results out/clips.csv
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_RESULTS", hide_env = true, help_heading = FILES)]
     pub results: Option<PathBuf>,

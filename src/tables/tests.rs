@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use calamine::{Data, Range, Reader, Xlsx, open_workbook};
 use proptest::collection::vec;
@@ -144,10 +145,10 @@ fn a_byte_order_mark_is_there_if_something_needs_it_and_otherwise_if_it_is_wante
         .chain([other.clone()])
         .collect();
     for (wanted, name, rows, has_mark) in [
-        (false, "prompt", &[ascii.clone()][..], false),
-        (true, "prompt", &[ascii.clone()], true),
-        (false, "prompt", &[other], true),
-        (false, "提示词", &[ascii], true),
+        (false, "prompt", slice::from_ref(&ascii), false),
+        (true, "prompt", slice::from_ref(&ascii), true),
+        (false, "prompt", slice::from_ref(&other), true),
+        (false, "提示词", slice::from_ref(&ascii), true),
         (false, "prompt", &late, true),
         (true, "prompt", &late, true),
     ] {

@@ -79,11 +79,10 @@ mod tests {
 
     #[test]
     fn a_panic_over_a_full_disk_is_the_error_that_it_is_about() {
-        let full = guarded_panic(|| {
-            Err::<(), _>(io::Error::from_raw_os_error(28)).expect("Couldn't write to xml file");
-        });
+        // As `expect` words it.
+        let full = guarded_panic(|| panic!("Couldn't write to xml file: {:?}", io::Error::from_raw_os_error(28)));
         assert_eq!(full.kind(), io::ErrorKind::StorageFull);
-        let other = guarded_panic(|| Err::<(), _>(io::Error::other("odd")).expect("Couldn't write"));
+        let other = guarded_panic(|| panic!("Couldn't write to xml file: {:?}", io::Error::other("odd")));
         assert!(other.to_string().contains("odd"), "{other}");
         assert!(!panics_are_caught());
     }
