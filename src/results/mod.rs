@@ -79,7 +79,7 @@ pub struct ResultRow<'a> {
 }
 
 /// What the results say about themselves in an error.
-pub const PURPOSE: Purpose = Purpose {
+const PURPOSE: Purpose = Purpose {
     noun: "results",
     option: "--results",
     remains: "the ledger still has every row",
@@ -90,6 +90,7 @@ pub const PURPOSE: Purpose = Purpose {
 #[derive(Debug)]
 pub struct ResultsWriter {
     path: PathBuf,
+    format: Format,
     body: Body,
     tally: Tally,
 }
@@ -103,7 +104,8 @@ enum Body {
 impl ResultsWriter {
     /// A writer that will replace the file at `path`, or the one that `path` is a symbolic link to.
     pub fn create(path: &Path, layout: &Layout) -> Result<ResultsWriter, TableError> {
-        let body = match Format::of(path, PURPOSE)? {
+        let format = Format::of(path, PURPOSE)?;
+        let body = match format {
             // Objects keep their own keys and the types of their values, which no table has.
             Format::Jsonl => Body::Jsonl(JsonlWriter::new(AtomicFile::create(path, PURPOSE)?, layout)),
             Format::Csv | Format::Tsv | Format::Xlsx => {
@@ -120,6 +122,7 @@ impl ResultsWriter {
         };
         Ok(ResultsWriter {
             path: path.to_owned(),
+            format,
             body,
             tally: Tally::default(),
         })
@@ -136,7 +139,7 @@ impl ResultsWriter {
 
     /// Whether the file has a place for what [`finish`](ResultsWriter::finish) is told; else it need not be gathered.
     pub fn has_summary(&self) -> bool {
-        matches!(Format::of(&self.path, PURPOSE), Ok(Format::Xlsx))
+        self.format == Format::Xlsx
     }
 
     /// Puts the file in its place, in a workbook with a sheet about the whole; when this returns, it is on the disk.

@@ -23,9 +23,9 @@ pub fn panics_are_caught() -> bool {
 
 /// Calls `work`, with its panics as errors. After an error, what it was working on must be dropped.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, XlsxError>) -> io::Result<T> {
-    IS_GUARDED.set(true);
+    let was_guarded = IS_GUARDED.replace(true);
     let done = panic::catch_unwind(AssertUnwindSafe(work));
-    IS_GUARDED.set(false);
+    IS_GUARDED.set(was_guarded);
     match done {
         Ok(done) => done.map_err(io_error),
         Err(panic) => Err(behind_panic(&*panic)),
