@@ -290,3 +290,120 @@ pub(super) fn selection_of(files: &crate::job::Files) -> Vec<String> {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cli::intake;
+    use crate::job::paths::RESULT_EXTENSIONS;
+    use crate::job::{Files, Settings};
+    use crate::ledger::Realm;
+    use crate::results::FactValue;
+
+    /// A batch whose manifest was just imported.
+    fn imported(folder: &Path, manifest: &str) -> Job {
+        fs::write(folder.join("clips.csv"), manifest).unwrap();
+        let files = Files {
+            manifest: Some(folder.join("clips.csv")),
+            results: Some(folder.join("out.xlsx")),
+            ..Files::default()
+        };
+        let job = Job::load(Settings {
+            files,
+            ..Settings::default()
+        })
+        .unwrap();
+        let mut images = intake::images_of(&job);
+        let survey = intake::survey(&job, &mut images).unwrap();
+        let mut store = Store::open(&job.ledger, Realm::Api).unwrap();
+        intake::import(&mut store, &job, &survey, &mut images).unwrap();
+        job
+    }
+
+    fn leave_note(job: &Job, dialect: &str) {
+        let ledger = rusqlite::Connection::open(&job.ledger).unwrap();
+        let sql = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+        ledger.execute(sql, [DIALECT_NOTE, dialect]).unwrap();
+    }
+
+    #[test]
+    fn every_extension_that_settings_take_is_a_format_that_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::of(Columns::Named(Vec::new()));
+        for extension in RESULT_EXTENSIONS {
+            let path = folder.path().join(format!("out.{extension}"));
+            assert!(ResultsWriter::create(&path, &layout).is_ok(), "{extension}");
+        }
+    }
+
+    #[test]
+    fn results_follow_the_manifest_as_far_as_the_ledger_knows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = imported(
+            folder.path(),
+            "prompt,图片,note\na boat,https://img.example.org/1.png,x\n",
+        );
+        let layout = || layout_of(&job, &Reader::open(&job.ledger).unwrap()).unwrap();
+        let names = ["prompt", "图片", "note"].map(str::to_owned).to_vec();
+        assert_eq!(layout().columns, Columns::Named(names));
+        assert_eq!(layout().folder, folder.path());
+        // An alias says what it is.
+        assert_eq!(layout().dialect.image_column.as_deref(), Some("图片"));
+        leave_note(
+            &job,
+            r#"{"delimiter":";","sheet":"Shots","surplus":true,"image_column":"note"}"#,
+        );
+        assert_eq!(
+            layout().dialect,
+            Dialect {
+                delimiter: Some(';'),
+                byte_order_mark: false,
+                sheet: Some("Shots".to_owned()),
+                surplus: true,
+                image_column: Some("note".to_owned()),
+            }
+        );
+        // A note that nobody can read is as good as none.
+        leave_note(&job, "{");
+        assert_eq!(layout().dialect.delimiter, None);
+        assert_eq!(layout().dialect.image_column.as_deref(), Some("图片"));
+    }
+
+    #[test]
+    fn the_summary_of_a_workbook_tells_cost_and_troubles() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = imported(
+            folder.path(),
+            "prompt,image_url\na boat,https://img.example.org/1.png\na lake,no address\n",
+        );
+        let reader = Reader::open(&job.ledger).unwrap();
+        let mut causes = Causes::default();
+        causes.add(2, RowState::Invalid, Some("invalid"), Some("no image"));
+        let halt = ("402".to_owned(), "no more credits".to_owned());
+        let closing = closing_of(&job, &reader, Some(&halt), causes).unwrap();
+        assert_eq!(closing.title, "Results of clips.csv");
+        let fact = |label: &str| {
+            let found = closing.facts.iter().find(|fact| fact.label == label);
+            found.map(|fact| fact.value.clone())
+        };
+        assert_eq!(fact("spent, in credits"), Some(FactValue::Number(0.0)));
+        assert_eq!(fact("still to be spent, in credits"), Some(FactValue::Number(30.0)));
+        assert_eq!(fact("still to be spent, in US dollars"), Some(FactValue::Money(0.15)));
+        assert_eq!(
+            fact("the last run was halted"),
+            Some(FactValue::Text("no more credits (402)".to_owned()))
+        );
+        assert_eq!(fact("trial"), None);
+        let [cause] = &*closing.causes else {
+            panic!("{closing:?}")
+        };
+        assert_eq!(
+            (cause.rows, &*cause.first_rows, &*cause.message),
+            (1, &[2][..], "no image")
+        );
+        write_results(&job).unwrap();
+        assert!(crate::results::may_be_replaced(&job.results));
+    }
+}
