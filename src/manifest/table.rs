@@ -60,8 +60,7 @@ impl TableRows {
             columns: header.kept.clone(),
             width: header.names.len(),
             outcome: header.outcome,
-            // A workbook's cells say by themselves whether they are formulas.
-            defused: header.outcome.is_some() && matches!(records.source, Source::Text(_)),
+            defused: header.outcome.is_some(),
         });
         Ok(TableRows {
             format,

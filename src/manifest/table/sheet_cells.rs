@@ -74,8 +74,13 @@ fn is_address(text: &str) -> bool {
     begins("https://") || begins("http://")
 }
 
-/// Whether two addresses differ in nothing but how spreadsheet programs spell them.
+/// Whether two addresses differ in nothing but how spreadsheet programs spell them. What stands behind a `#` is no part
+/// of what a server is asked for, and workbooks keep it apart from the link.
 fn is_same_address(one: &str, other: &str) -> bool {
-    let parsed = |text: &str| url::Url::parse(text).ok();
+    let parsed = |text: &str| {
+        let mut url = url::Url::parse(text).ok()?;
+        url.set_fragment(None);
+        Some(url)
+    };
     one == other || (parsed(one).is_some() && parsed(one) == parsed(other))
 }
