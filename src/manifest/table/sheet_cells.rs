@@ -84,3 +84,6 @@ fn is_same_address(one: &str, other: &str) -> bool {
     };
     one == other || (parsed(one).is_some() && parsed(one) == parsed(other))
 }
+
+#[cfg(test)]
+mod tests;
