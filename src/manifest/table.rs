@@ -129,13 +129,13 @@ impl TableRows {
             row.written.kept = Some(Arc::clone(&self.kept));
         }
         let record = &row.written.record;
-        if let Some(problem) = self.unreadable(record) {
+        // All cells at once, in one piece: cutting them out of valid text is cheaper than validating each.
+        let text = std::str::from_utf8(record.as_slice()).unwrap_or_default();
+        if let Some(problem) = self.unreadable(record, text) {
             row.problems.push(problem);
             row.is_illegible = true;
             return Ok(true);
         }
-        // All cells at once, in one piece: cutting them out of valid text is cheaper than validating each.
-        let text = std::str::from_utf8(record.as_slice()).unwrap_or_default();
         for (field, column) in Field::ALL.into_iter().zip(self.header.columns) {
             let Some(cell) = column.and_then(|column| text.get(record.range(column)?)) else {
                 continue;
@@ -160,13 +160,13 @@ impl TableRows {
         u32::try_from(self.header.columns[field as usize]?).ok()
     }
 
-    /// Why the record's cells are not to be trusted.
-    fn unreadable(&self, record: &ByteRecord) -> Option<Problem> {
+    /// Why the record's cells, which are `text` in one piece, are not to be trusted.
+    fn unreadable(&self, record: &ByteRecord, cells: &str) -> Option<Problem> {
         if self.repeats_header(record) {
             return Some(Problem::of_row(Rule::RepeatedHeader, ""));
         }
         if let Source::Text(text) = &self.records.source {
-            if let Some(problem) = text.unreadable(record) {
+            if let Some(problem) = text.unreadable(record, cells) {
                 return Some(problem);
             }
             // Also if what is too much is empty: a comma that lacks its quotes shifts all cells after it.
@@ -235,7 +235,7 @@ fn find_header(
         let path = PathBuf::from(path);
         let at = ground.position(records.line(), None);
         if let Source::Text(text) = &records.source
-            && let Some(problem) = text.unreadable(&record)
+            && let Some(problem) = text.unreadable(&record, std::str::from_utf8(record.as_slice()).unwrap_or_default())
         {
             let problem = problem.to_string();
             return Err(ManifestError::HeaderUnreadable { path, at, problem });

@@ -53,7 +53,7 @@ impl Records {
             hidden_rows: reading.hidden_rows,
             is_header: &|record| header_score(record, &reading.columns) == u32::MAX,
         };
-        let sheet = SheetRecords::open(file, &choice).map_err(|error| of_no_use(path, &error))?;
+        let sheet = SheetRecords::open(file, choice).map_err(|error| of_no_use(path, &error))?;
         Ok(Records {
             path: path.to_owned(),
             source: Source::Sheet(Box::new(sheet)),

@@ -200,3 +200,144 @@ impl Trial {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two names are known, and both together are a header.
+    fn score(record: &ByteRecord) -> u32 {
+        match record
+            .iter()
+            .filter(|cell| [&b"prompt"[..], b"image"].contains(cell))
+            .count()
+        {
+            0 => 0,
+            1 => 1,
+            _ => u32::MAX,
+        }
+    }
+
+    fn detected(text: &str, usual: Delimiter) -> (Delimiter, bool) {
+        let head = Head {
+            bytes: text.as_bytes(),
+            is_whole: true,
+        };
+        detect(&head, usual, &score)
+    }
+
+    #[test]
+    fn delimiters_are_written_as_marks_or_words() {
+        for (text, delimiter) in [
+            (",", Delimiter::Comma),
+            (" ; ", Delimiter::Semicolon),
+            ("\t", Delimiter::Tab),
+            ("\\t", Delimiter::Tab),
+            ("TAB", Delimiter::Tab),
+            ("|", Delimiter::Pipe),
+            ("comma", Delimiter::Comma),
+            ("Semicolon", Delimiter::Semicolon),
+            ("pipe", Delimiter::Pipe),
+        ] {
+            assert_eq!(text.parse(), Ok(delimiter), "{text:?}");
+        }
+        for delimiter in Delimiter::ALL {
+            assert_eq!(delimiter.to_string().parse(), Ok(delimiter));
+        }
+        assert_eq!(serde_json::to_string(&Delimiter::Tab).unwrap(), "\"tab\"");
+        for text in ["", ":", ",,", "dot", "\u{1b}[2J"] {
+            let error = text.parse::<Delimiter>().unwrap_err().to_string();
+            assert!(
+                error.ends_with("write `,`, `;`, `|` or `tab`") && !error.contains('\u{1b}'),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_header_decides_whatever_the_rows_are_full_of() {
+        for (text, delimiter) in [
+            ("prompt,image\na;b;c,x\nd;e;f,y\n", Delimiter::Comma),
+            (
+                "prompt;image\n1,5 m high, red;x\n2,5 m high, blue;y\n",
+                Delimiter::Semicolon,
+            ),
+            ("prompt\timage\na, b, c; d\tx\n", Delimiter::Tab),
+            ("prompt|image|notes\na, b|x|\n", Delimiter::Pipe),
+            (
+                "my clips, spring; draft\n\n;;\nprompt;image\na, b;x\n",
+                Delimiter::Semicolon,
+            ),
+            ("\"notes\nof all\";prompt;image\na;b;c\n", Delimiter::Semicolon),
+            ("id;prompt;image", Delimiter::Semicolon),
+            ("prompt;image\r1,2;x\r3,4;y\r", Delimiter::Semicolon),
+        ] {
+            for usual in [Delimiter::Comma, Delimiter::Tab] {
+                assert_eq!(detected(text, usual), (delimiter, true), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_header_the_rows_decide_and_it_is_a_guess() {
+        for (text, usual, delimiter) in [
+            (
+                "Text;Bild\na, b;x\nc;y\nd, e, f;z\n",
+                Delimiter::Comma,
+                Delimiter::Semicolon,
+            ),
+            ("Text\tBild\na, b\tx\n", Delimiter::Comma, Delimiter::Tab),
+            ("Text,Bild\na,x\nb,y\n", Delimiter::Tab, Delimiter::Comma),
+            ("one column\nwithout any\n", Delimiter::Tab, Delimiter::Tab),
+            ("", Delimiter::Comma, Delimiter::Comma),
+            ("a,b;c,d\n", Delimiter::Semicolon, Delimiter::Semicolon),
+        ] {
+            assert_eq!(detected(text, usual), (delimiter, false), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_after_the_twentieth_record_is_too_late() {
+        let text = |titles| format!("{}prompt;image\nx;y\n", "a title, and more\n\n".repeat(titles));
+        assert_eq!(detected(&text(19), Delimiter::Comma), (Delimiter::Semicolon, true));
+        assert!(!detected(&text(20), Delimiter::Comma).1);
+    }
+
+    #[test]
+    fn a_head_that_was_cut_ends_before_its_last_record() {
+        let head = |is_whole| Head {
+            bytes: b"a,b\nprompt,image",
+            is_whole,
+        };
+        assert_eq!(best_header_score(&head(true), &score), u32::MAX);
+        assert_eq!(best_header_score(&head(false), &score), 0);
+    }
+
+    #[test]
+    fn a_line_for_excel_is_obeyed_and_is_no_record() {
+        for (line, delimiter) in [
+            ("sep=;", Some(Delimiter::Semicolon)),
+            ("SEP=\t", Some(Delimiter::Tab)),
+            ("\"sep=,\"", Some(Delimiter::Comma)),
+            ("sep=|||", Some(Delimiter::Pipe)),
+            ("sep=;,,", Some(Delimiter::Semicolon)),
+            ("sep=", None),
+            ("sep=:", None),
+            ("sep=;prompt", None),
+            ("separate", None),
+            ("", None),
+        ] {
+            for end in ["\n", "\r\n", "\r", ""] {
+                let text = format!("{line}{end}prompt;image");
+                let text = if end.is_empty() { line } else { &text };
+                let head = Head {
+                    bytes: text.as_bytes(),
+                    is_whole: true,
+                };
+                let (rest, found) = head.after_sep_line();
+                assert_eq!(found, delimiter, "{line}");
+                assert_eq!(rest.bytes.len() < head.bytes.len(), delimiter.is_some());
+            }
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod judge;
 mod sample;
 mod typical;
 mod utf16;
+mod western;
 
 use std::io::{self, Read, Seek};
 

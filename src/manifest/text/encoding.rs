@@ -53,6 +53,11 @@ impl Encoding {
         self.0 == UTF_16LE || self.0 == UTF_16BE
     }
 
+    /// Whether each character is one byte.
+    pub(super) fn is_single_byte(self) -> bool {
+        self.0.is_single_byte()
+    }
+
     /// Whether it decodes bytes that it has no character for to control characters.
     pub(super) fn has_unused_bytes(self) -> bool {
         !self.is_utf8() && !self.is_utf16()

@@ -174,20 +174,20 @@ impl TextRecords {
         &self.read_as
     }
 
-    /// What is wrong with the last record as text: bytes that are none, or NUL bytes.
-    pub(in crate::manifest) fn unreadable(&self, record: &ByteRecord) -> Option<Problem> {
+    /// What is wrong with the last record as text: bytes that are none, or NUL bytes. `text` are all its cells in one
+    /// piece, or nothing if they are not UTF-8: asking that a second time would cost a tenth of a whole check.
+    pub(in crate::manifest) fn unreadable(&self, record: &ByteRecord, text: &str) -> Option<Problem> {
         let tap = self.reader.get_ref();
         let encoding = self.read_as.encoding;
-        // What was decoded is text but for the marks of what was none, and those are looked for below.
-        if !tap.is_ascii() && !(encoding.is_utf8() && are_text(record)) {
-            let found = self.found();
-            let problem = not_text(encoding, found.raw, found.line, found.offset);
-            if problem.is_some() {
-                return problem;
-            }
+        let found = self.found();
+        // What was decoded is text but for the marks of what was none, which have to be looked for.
+        if !tap.is_ascii()
+            && (!encoding.is_utf8() || !are_text(record, text))
+            && let Some(problem) = not_text(encoding, found.raw, found.line, found.offset)
+        {
+            return Some(problem);
         }
         if tap.has_nul() {
-            let found = self.found();
             let at = memchr(0, found.raw)?;
             let line = LineCounter::from_line(found.line).line_after(&found.raw[..at]);
             return Some(Problem::of_row(Rule::NulByte, format!("on line {line}")));
@@ -224,16 +224,13 @@ impl TextRecords {
 }
 
 /// Whether the cells are text, each on its own: two with half a character each are valid together.
-fn are_text(record: &ByteRecord) -> bool {
-    let Ok(text) = std::str::from_utf8(record.as_slice()) else {
-        return false;
-    };
+fn are_text(record: &ByteRecord, text: &str) -> bool {
     let is_cut = |column| {
         record
             .range(column)
             .is_some_and(|range| !text.is_char_boundary(range.end))
     };
-    !(0..record.len()).any(is_cut)
+    !text.is_empty() && !(0..record.len()).any(is_cut)
 }
 
 /// What separates the cells: what the user says, else what the file says, else what makes most sense of it.
@@ -303,3 +300,6 @@ fn swallowing_quote(record: &[u8], delimiter: u8) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

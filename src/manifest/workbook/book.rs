@@ -77,6 +77,11 @@ impl Book {
         }
     }
 
+    /// Whether the ranges of a sheet have to be sought, because they stand apart from its rows.
+    pub(super) fn has_ranges_apart(&self) -> bool {
+        !matches!(self, Book::Ods(_))
+    }
+
     /// Reads a sheet from its first row on until no more rows are wanted. Without its ranges, where they would have to
     /// be sought: merged cells, links, pictures.
     pub(super) fn read(&mut self, sheet: usize, with_ranges: bool, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {

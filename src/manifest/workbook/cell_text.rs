@@ -103,7 +103,7 @@ const PLAIN_EXPONENTS: std::ops::Range<i32> = -9..21;
 fn push_plain(number: f64, text: &mut String) {
     if number.fract() == 0.0 && number.abs() < 1e15 {
         // Also what makes -0 a 0.
-        push(text, format_args!("{}", number as i64));
+        push(text, format_args!("{}", whole(number)));
         return;
     }
     let scientific = format!("{:.14e}", number.abs());
@@ -157,21 +157,27 @@ fn push_moment(serial: f64, epoch: Epoch, text: &mut String) -> bool {
 }
 
 /// Rounded to seconds, so that a time survives being stored as a fraction of a day.
-fn days_and_seconds(serial: f64) -> Option<(i32, u32)> {
+fn days_and_seconds(serial: f64) -> Option<(i64, i64)> {
     // Beyond the year 9999, or before the first day.
     if !(0.0..2_958_466.0).contains(&serial) {
         return None;
     }
-    let seconds = (serial.fract() * SECONDS_OF_DAY).round() as u32;
-    let days = serial.trunc() as i32;
-    Some(if seconds >= SECONDS_OF_DAY as u32 {
+    let seconds = whole((serial.fract() * SECONDS_OF_DAY).round());
+    let days = whole(serial.trunc());
+    Some(if seconds >= whole(SECONDS_OF_DAY) {
         (days + 1, 0)
     } else {
         (days, seconds)
     })
 }
 
-fn day_of(days: i32, epoch: Epoch) -> Option<Date> {
+/// A number without a fraction, small enough to be exact: callers have seen to both.
+#[expect(clippy::cast_possible_truncation, reason = "there is nothing to cut off")]
+fn whole(number: f64) -> i64 {
+    number as i64
+}
+
+fn day_of(days: i64, epoch: Epoch) -> Option<Date> {
     let first = match epoch {
         Epoch::Of1904 => date(1904, 1, 1),
         Epoch::Of1900 if days == 60 => return None,
@@ -189,7 +195,7 @@ fn push_time(serial: f64, text: &mut String) -> bool {
     true
 }
 
-fn push_clock(seconds: u32, text: &mut String) {
+fn push_clock(seconds: i64, text: &mut String) {
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     push(text, format_args!("{hours:02}:{minutes:02}:{:02}", seconds % 60));
 }
@@ -200,10 +206,10 @@ fn push_duration(seconds: f64, text: &mut String) -> bool {
     if seconds.abs() > 1e12 {
         return false;
     }
-    let whole = seconds.abs().round() as u64;
-    let sign = if seconds < 0.0 && whole > 0 { "-" } else { "" };
-    let (hours, minutes) = (whole / 3_600, whole / 60 % 60);
-    push(text, format_args!("{sign}{hours}:{minutes:02}:{:02}", whole % 60));
+    let length = whole(seconds.abs().round());
+    let sign = if seconds < 0.0 && length > 0 { "-" } else { "" };
+    let (hours, minutes) = (length / 3_600, length / 60 % 60);
+    push(text, format_args!("{sign}{hours}:{minutes:02}:{:02}", length % 60));
     true
 }
 
@@ -228,7 +234,7 @@ fn push_iso_date(text: &str, buffer: &mut String) {
 /// `PT36H05M00S` as `36:05:00`; a time below a day as one of day. What is no duration is passed on as it is.
 fn push_iso_duration(text: &str, buffer: &mut String) {
     match seconds_of(text.trim_ascii()) {
-        Some(seconds) if (0.0..SECONDS_OF_DAY).contains(&seconds) => push_clock(seconds as u32, buffer),
+        Some(seconds) if (0.0..SECONDS_OF_DAY).contains(&seconds) => push_clock(whole(seconds), buffer),
         Some(seconds) if push_duration(seconds, buffer) => {}
         _ => buffer.push_str(text),
     }

@@ -125,7 +125,11 @@ struct Head<'c> {
     is_header: &'c dyn Fn(&ByteRecord) -> bool,
     has_header: bool,
     rows: usize,
+    idle: usize,
 }
+
+/// How often a sheet may say that it has nothing but blank and hidden rows, each time after a thousand of them.
+const MOST_IDLE: usize = 100;
 
 /// Looks for a header. The ranges of a sheet are read only if there is none without what merged cells lend each other.
 fn look<'c>(book: &mut Book, index: usize, name: &Arc<str>, choice: &'c Choice<'_>) -> Result<Head<'c>, WorkbookError> {
@@ -133,9 +137,13 @@ fn look<'c>(book: &mut Book, index: usize, name: &Arc<str>, choice: &'c Choice<'
         is_header: choice.is_header,
         has_header: false,
         rows: 0,
+        idle: 0,
     };
-    for with_ranges in [false, true] {
-        head.rows = 0;
+    let with_ranges = [false, true]
+        .into_iter()
+        .take(if book.has_ranges_apart() { 2 } else { 1 });
+    for with_ranges in with_ranges {
+        (head.rows, head.idle) = (0, 0);
         book.read(index, with_ranges, &mut Rows::new(name, choice.hidden_rows, &mut head))?;
         if head.has_header {
             break;
@@ -155,6 +163,10 @@ impl Sink for Head<'_> {
     }
 
     fn idle(&mut self, _: &Tally) -> ControlFlow<()> {
+        self.idle += 1;
+        if self.idle == MOST_IDLE {
+            return ControlFlow::Break(());
+        }
         ControlFlow::Continue(())
     }
 }

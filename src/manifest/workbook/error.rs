@@ -7,8 +7,8 @@ use crate::escape;
 use crate::manifest::MOST_ROW_BYTES;
 use crate::manifest::problem::grouped;
 use crate::manifest::workbook::limits::{
-    MOST_DEPTH, MOST_INFLATED_BYTES, MOST_PART_BYTES, MOST_PARTS, MOST_RANGES, MOST_SHARED_BYTES, MOST_SHARED_TEXTS,
-    MOST_SHEET_ROWS, MOST_SHEETS, MOST_TEXT_BYTES, MOST_TOKEN_BYTES,
+    MOST_DEPTH, MOST_EVENTS, MOST_INFLATED_BYTES, MOST_PART_BYTES, MOST_PARTS, MOST_RANGES, MOST_SHARED_BYTES,
+    MOST_SHARED_TEXTS, MOST_SHEET_ROWS, MOST_SHEETS, MOST_TEXT_BYTES, MOST_TOKEN_BYTES,
 };
 
 /// The workbook cannot be read. The file's name is for whoever shows it to put in front.
@@ -117,6 +117,8 @@ pub(in crate::manifest) enum Excess {
     Part(Arc<str>),
     /// [`MOST_TOKEN_BYTES`].
     Token(Arc<str>),
+    /// [`MOST_EVENTS`].
+    Events(Arc<str>),
     /// [`MOST_DEPTH`].
     Depth(Arc<str>),
     /// [`MOST_SHARED_BYTES`] or [`MOST_SHARED_TEXTS`].
@@ -244,6 +246,7 @@ impl Excess {
             Excess::Inflated => format!("unpacked it has more than {} MB", MOST_INFLATED_BYTES >> 20),
             Excess::Part(part) => format!("{} has more than {} MB", part_shown(part), MOST_PART_BYTES >> 20),
             Excess::Token(part) => format!("a text in {} has more than {MOST_TOKEN_BYTES} bytes", part_shown(part)),
+            Excess::Events(part) => format!("{} has more than {} elements", part_shown(part), grouped(MOST_EVENTS)),
             Excess::Depth(part) => format!("{} is nested more than {MOST_DEPTH} deep", part_shown(part)),
             Excess::SharedTexts => format!(
                 "its texts have more than {} MB, or are more than {}",

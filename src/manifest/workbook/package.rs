@@ -31,7 +31,7 @@ pub(super) struct Package {
 pub(super) enum Size {
     /// [`MOST_PART_BYTES`]: what is held in memory, or leads to what is.
     Small,
-    /// [`MOST_INFLATED_BYTES`]: what is read in passing, as sheets are.
+    /// What is left of [`MOST_INFLATED_BYTES`]: what is read in passing, as sheets are.
     Large,
 }
 
@@ -90,10 +90,7 @@ impl Package {
             meter: &mut self.meter,
             index,
             seen: 0,
-            most: match size {
-                Size::Small => MOST_PART_BYTES,
-                Size::Large => MOST_INFLATED_BYTES,
-            },
+            size,
             name,
         };
         Ok(Some(BufReader::with_capacity(BUFFER_BYTES, inflated)))
@@ -139,7 +136,7 @@ pub(super) struct Inflated<'p> {
     meter: &'p mut Meter,
     index: usize,
     seen: u64,
-    most: u64,
+    size: Size,
     name: Arc<str>,
 }
 
@@ -155,7 +152,7 @@ impl Read for Inflated<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(buffer)?;
         self.seen += count as u64;
-        if self.seen > self.most {
+        if self.size == Size::Small && self.seen > MOST_PART_BYTES {
             let excess = Excess::Part(Arc::clone(&self.name));
             return Err(io::Error::other(WorkbookError::TooLarge(excess)));
         }
@@ -259,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_held_in_memory_has_a_bound_of_its_own() {
-        let bytes = MOST_PART_BYTES as usize + 1;
+        let bytes = usize::try_from(MOST_PART_BYTES).unwrap() + 1;
         let mut package = package(&[("large.xml", bytes)]);
         let error = read(&mut package, "large.xml", Size::Small).unwrap_err();
         assert!(

@@ -79,10 +79,10 @@ const BATCHES_AHEAD: usize = 4;
 
 impl SheetRecords {
     /// Opens a workbook of any format and chooses the sheet.
-    pub(in crate::manifest) fn open(file: File, choice: &Choice<'_>) -> Result<SheetRecords, WorkbookError> {
+    pub(in crate::manifest) fn open(file: File, choice: Choice<'_>) -> Result<SheetRecords, WorkbookError> {
         let (book, chosen) = guarded(|| {
             let mut book = Book::open(file)?;
-            let chosen = choose(&mut book, choice)?;
+            let chosen = choose(&mut book, &choice)?;
             Ok((book, chosen))
         })?;
         let sheets: Arc<[Sheet]> = Arc::from(book.sheets());
@@ -241,27 +241,25 @@ impl Ahead {
         match outcome {
             Ok(tally) => {
                 self.batch.is_last = true;
-                let _: ControlFlow<()> = self.send(&tally);
+                self.send(&tally);
             }
             // What was read before is handed out first.
             Err(error) => {
                 let tally = self.batch.tally;
-                let _: ControlFlow<()> = self.send(&tally);
+                self.send(&tally);
                 drop(self.sender.send(Err(error)));
             }
         }
     }
 
-    fn send(&mut self, tally: &Tally) -> ControlFlow<()> {
+    /// Sends the batch as it is; whether anybody wants more.
+    fn send(&mut self, tally: &Tally) -> bool {
         self.batch.tally = *tally;
         self.batch.rows.truncate(self.count);
         let batch = mem::take(&mut self.batch);
         self.batch.rows = self.unused.try_recv().unwrap_or_default();
         (self.count, self.bytes) = (0, 0);
-        match self.sender.send(Ok(batch)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        self.sender.send(Ok(batch)).is_ok()
     }
 }
 
@@ -273,14 +271,18 @@ impl Sink for Ahead {
         }
         mem::swap(&mut self.batch.rows[self.count], row);
         self.count += 1;
-        if self.count >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
-            return self.send(tally);
+        if (self.count >= BATCH_ROWS || self.bytes >= BATCH_BYTES) && !self.send(tally) {
+            return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     }
 
     fn idle(&mut self, tally: &Tally) -> ControlFlow<()> {
-        self.send(tally)
+        if self.send(tally) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     }
 }
 

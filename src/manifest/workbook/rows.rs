@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use csv::ByteRecord;
 
+use crate::manifest::MOST_ROW_BYTES;
 use crate::manifest::workbook::cells::CellRange;
 use crate::manifest::workbook::error::{Excess, WorkbookError};
-use crate::manifest::workbook::limits::{MOST_RANGES, MOST_SHEET_ROWS, MOST_TEXT_BYTES};
+use crate::manifest::workbook::limits::{MOST_RANGES, MOST_SHEET_ROWS, MOST_TEXT_BYTES, READ_COLUMNS};
 use crate::manifest::workbook::sweep::Sweep;
-use crate::manifest::{MOST_COLUMNS, MOST_ROW_BYTES};
 
 /// A row that is handed out.
 #[derive(Debug, Clone, Default)]
@@ -55,7 +55,7 @@ pub(super) trait Sink {
 pub(in crate::manifest) struct Tally {
     /// Rows with text that are hidden.
     pub(in crate::manifest) hidden: LeftOut,
-    /// Cells with text right of column [`MOST_COLUMNS`], by the row of the first.
+    /// Cells with text right of column [`MOST_COLUMNS`](crate::manifest::MOST_COLUMNS), by the row of the first.
     pub(in crate::manifest) far_cells: LeftOut,
     /// Rows without text, as far as the file has them.
     pub(in crate::manifest) blank: LeftOut,
@@ -120,6 +120,9 @@ pub(super) struct Rows<'s> {
     row: SheetRow,
     is_hidden: bool,
     has_own: bool,
+    /// Columns of it that its record has.
+    filled: u32,
+    /// The column after the last cell that was added.
     next_column: u32,
     far_cells: u64,
 }
@@ -148,6 +151,7 @@ impl<'s> Rows<'s> {
             row: SheetRow::default(),
             is_hidden: false,
             has_own: false,
+            filled: 0,
             next_column: 0,
             far_cells: 0,
         }
@@ -179,11 +183,14 @@ impl<'s> Rows<'s> {
                 format!("row {line} comes after row {last}"),
             ));
         }
+        if line > MOST_SHEET_ROWS {
+            return Err(WorkbookError::TooLarge(Excess::Rows));
+        }
         self.row.line = line;
         self.row.record.clear();
         self.row.notes.clear();
         (self.is_hidden, self.has_own) = (is_hidden, false);
-        (self.next_column, self.far_cells) = (0, 0);
+        (self.filled, self.next_column, self.far_cells) = (0, 0, 0);
         self.merged.enter(line);
         self.links.enter(line);
         self.pictures.enter(line);
@@ -214,7 +221,7 @@ impl<'s> Rows<'s> {
         }
         self.next_column = column.saturating_add(1);
         let is_blank = text.trim_ascii().is_empty();
-        if column as usize >= MOST_COLUMNS {
+        if column >= READ_COLUMNS {
             self.far_cells += u64::from(!is_blank);
             return Ok(());
         }
@@ -316,14 +323,11 @@ impl<'s> Rows<'s> {
 
     /// Forgets what ranges held that have ended. Those that have not lend all they hold to one row, which bounds them.
     fn let_go(&mut self) {
-        let line = self.row.line;
-        for at in 0..self.held.len() {
-            let is_over = self
-                .merged
-                .over(line, at as u32)
-                .is_some_and(|(range, ())| range.first_row == self.held[at].of_row && range.first_column == at as u32);
-            if !is_over {
-                self.held[at] = Held::default();
+        let (line, merged) = (self.row.line, &self.merged);
+        for (column, held) in (0..).zip(&mut self.held) {
+            let over = merged.over(line, column);
+            if over.is_none_or(|(range, ())| (range.first_row, range.first_column) != (held.of_row, column)) {
+                *held = Held::default();
             }
         }
         self.held_bytes = self.held.iter().map(|held| held.text.len()).sum();
@@ -339,8 +343,8 @@ impl<'s> Rows<'s> {
 
     /// Adds the cells left of a column that the file does not have: empty, or what a merged range lends.
     fn fill_up_to(&mut self, column: u32) -> Result<(), WorkbookError> {
-        while self.row.record.len() < column as usize {
-            let at = self.row.record.len() as u32;
+        while self.filled < column {
+            let at = self.filled;
             match self.held_over(self.row.line, at) {
                 Some(_) => {
                     // Taken out for a moment, since pushing needs all of the rest.
@@ -349,7 +353,7 @@ impl<'s> Rows<'s> {
                     self.held[at as usize] = held;
                     pushed?;
                 }
-                None => self.row.record.push_field(b""),
+                None => self.push(at, b"", None)?,
             }
         }
         Ok(())
@@ -357,6 +361,7 @@ impl<'s> Rows<'s> {
 
     fn push(&mut self, column: u32, text: &[u8], note: Option<Note>) -> Result<(), WorkbookError> {
         self.row.record.push_field(text);
+        self.filled = column + 1;
         if let Some(note) = note {
             self.row.notes.push((column, note));
         }
@@ -371,239 +376,4 @@ impl<'s> Rows<'s> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rows as text, up to a number of them.
-    #[derive(Default)]
-    struct Shown {
-        rows: Vec<String>,
-        most: Option<usize>,
-        idle: usize,
-    }
-
-    impl Sink for Shown {
-        fn row(&mut self, row: &mut SheetRow, _: &Tally) -> ControlFlow<()> {
-            let cells: Vec<_> = row.record.iter().map(String::from_utf8_lossy).collect();
-            let mut text = format!("{}: {}", row.line, cells.join("|"));
-            for (column, note) in &row.notes {
-                text.push_str(&format!(" {column}={note:?}"));
-            }
-            if let Some(column) = row.picture {
-                text.push_str(&format!(" picture={column}"));
-            }
-            self.rows.push(text);
-            if self.most == Some(self.rows.len()) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        }
-
-        fn idle(&mut self, _: &Tally) -> ControlFlow<()> {
-            self.idle += 1;
-            ControlFlow::Continue(())
-        }
-    }
-
-    fn part() -> Arc<str> {
-        Arc::from("sheet1.xml")
-    }
-
-    /// Reads rows of `(line, hidden, cells)`, cells being `(column, text)`.
-    fn read(
-        ranges: Ranges,
-        includes_hidden: bool,
-        rows: &[(u32, bool, &[(u32, &str)])],
-    ) -> Result<(Vec<String>, Tally), WorkbookError> {
-        let mut shown = Shown::default();
-        let mut reading = Rows::new(&part(), includes_hidden, &mut shown);
-        reading.know(ranges);
-        for (line, is_hidden, cells) in rows {
-            reading.begin(*line, *is_hidden, &part())?;
-            for (column, text) in *cells {
-                reading.cell(*column, text, None, &part())?;
-            }
-            let _: ControlFlow<()> = reading.end()?;
-        }
-        let tally = reading.tally();
-        Ok((shown.rows, tally))
-    }
-
-    fn merged(ranges: &[&str]) -> Ranges {
-        let ranges = ranges.iter().map(|range| (CellRange::read(range).unwrap(), ()));
-        Ranges {
-            merged: ranges.collect(),
-            ..Ranges::default()
-        }
-    }
-
-    #[test]
-    fn cells_stand_in_their_columns_and_blank_rows_are_none() {
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[
-            (1, false, &[(0, "a"), (2, "c"), (5, "")]),
-            (2, false, &[]),
-            (3, false, &[(0, ""), (1, " \n")]),
-            (9, false, &[(1, "b")]),
-        ];
-        let (shown, tally) = read(Ranges::default(), false, rows).unwrap();
-        assert_eq!(shown, ["1: a||c", "9: |b"]);
-        assert_eq!((tally.blank.count, tally.blank.first_row), (2, 2));
-    }
-
-    #[test]
-    fn a_merged_range_gives_its_value_to_each_row_in_its_first_column() {
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[
-            (1, false, &[(0, "title"), (1, "behind")]),
-            (2, false, &[(0, "x"), (1, "p"), (3, "last")]),
-            (3, false, &[(1, "q"), (3, "behind")]),
-            (4, false, &[(1, "r")]),
-            (5, false, &[(1, "s")]),
-            (6, false, &[]),
-        ];
-        let (shown, tally) = read(merged(&["A1:C1", "A2:A4", "D2:E4", "B6:B9"]), false, rows).unwrap();
-        assert_eq!(
-            shown,
-            ["1: title", "2: x|p||last", "3: x|q||last", "4: x|r||last", "5: |s"]
-        );
-        assert_eq!(tally.blank.count, 1);
-    }
-
-    #[test]
-    fn a_row_with_nothing_but_what_a_merged_range_lends_it_is_no_row() {
-        let rows: &[(u32, bool, &[(u32, &str)])] =
-            &[(2, false, &[(0, "x")]), (3, false, &[]), (4, false, &[(0, "hid")])];
-        let (shown, _) = read(merged(&["A2:A4"]), false, rows).unwrap();
-        assert_eq!(shown, ["2: x"]);
-    }
-
-    #[test]
-    fn hidden_rows_are_counted_or_included_and_lend_what_is_merged() {
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[
-            (2, true, &[(0, "x"), (1, "p")]),
-            (3, false, &[(1, "q")]),
-            (4, true, &[]),
-            (5, true, &[(1, "r")]),
-        ];
-        let (shown, tally) = read(merged(&["A2:A3"]), false, rows).unwrap();
-        assert_eq!(shown, ["3: x|q"]);
-        assert_eq!((tally.hidden.count, tally.hidden.first_row), (2, 2));
-        let (shown, tally) = read(merged(&["A2:A3"]), true, rows).unwrap();
-        assert_eq!(shown, ["2: x|p", "3: x|q", "5: |r"]);
-        assert_eq!(tally.hidden, LeftOut::default());
-    }
-
-    #[test]
-    fn links_and_pictures_are_noted() {
-        let ranges = Ranges {
-            links: vec![(CellRange::read("B2:B3").unwrap(), Arc::from("https://x.example"))],
-            pictures: vec![
-                (CellRange::read("D2:D3").unwrap(), ()),
-                (CellRange::read("C3").unwrap(), ()),
-            ],
-            ..Ranges::default()
-        };
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[
-            (2, false, &[(0, "a"), (1, "cat")]),
-            (3, false, &[(0, "a"), (1, "")]),
-            (4, false, &[(0, "a"), (1, "dog")]),
-        ];
-        let (shown, _) = read(ranges, false, rows).unwrap();
-        let link = "1=Link(\"https://x.example\")";
-        assert_eq!(
-            shown,
-            [
-                format!("2: a|cat {link} picture=3"),
-                format!("3: a| {link} picture=2"),
-                "4: a|dog".to_owned()
-            ]
-        );
-    }
-
-    #[test]
-    fn repeated_rows_are_as_many() {
-        let mut shown = Shown::default();
-        let mut rows = Rows::new(&part(), false, &mut shown);
-        rows.begin(1, false, &part()).unwrap();
-        rows.cell(0, "a", Some(Note::Picture), &part()).unwrap();
-        assert!(rows.end_of(3).unwrap().is_continue());
-        rows.begin(4, false, &part()).unwrap();
-        assert!(rows.end_of(1_000_000).unwrap().is_continue());
-        assert_eq!(rows.line(), 1_000_003);
-        rows.begin(1_048_570, false, &part()).unwrap();
-        rows.cell(0, "a", None, &part()).unwrap();
-        let error = rows.end_of(100).unwrap_err();
-        assert!(matches!(error, WorkbookError::TooLarge(Excess::Rows)), "{error:?}");
-        assert_eq!(
-            shown.rows,
-            [
-                "1: a 0=Picture picture=0",
-                "2: a 0=Picture picture=0",
-                "3: a 0=Picture picture=0"
-            ]
-        );
-        assert_eq!(shown.idle, 1);
-    }
-
-    #[test]
-    fn nobody_reads_on_when_no_more_is_wanted() {
-        let mut shown = Shown {
-            most: Some(2),
-            ..Shown::default()
-        };
-        let mut rows = Rows::new(&part(), false, &mut shown);
-        rows.begin(1, false, &part()).unwrap();
-        rows.cell(0, "a", None, &part()).unwrap();
-        assert!(rows.end_of(1_000).unwrap().is_break());
-        assert_eq!(shown.rows.len(), 2);
-    }
-
-    #[test]
-    fn cells_far_to_the_right_are_counted() {
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[
-            (1, false, &[(0, "a"), (1_023, "last"), (1_024, ""), (16_383, "far")]),
-            (2, false, &[(16_383, "far")]),
-            (3, false, &[(0, "b"), (u32::MAX, "far")]),
-        ];
-        let (shown, tally) = read(Ranges::default(), false, rows).unwrap();
-        assert_eq!(shown.len(), 2);
-        assert!(shown[0].ends_with("|last"));
-        assert_eq!((tally.far_cells.count, tally.far_cells.first_row), (2, 1));
-    }
-
-    #[test]
-    fn what_merged_ranges_held_is_forgotten_after_them() {
-        let ranges: Vec<String> = (0..50)
-            .map(|at: u32| format!("{}{}:{0}{}", char::from(b'A' + (at % 25) as u8), 2 * at + 1, 2 * at + 2))
-            .collect();
-        let mut shown = Shown::default();
-        let mut rows = Rows::new(&part(), false, &mut shown);
-        rows.know(merged(&ranges.iter().map(String::as_str).collect::<Vec<_>>()));
-        let long = "x".repeat(MOST_ROW_BYTES / 2);
-        for at in 0..50 {
-            rows.begin(2 * at + 1, false, &part()).unwrap();
-            rows.cell(at % 25, &long, None, &part()).unwrap();
-            assert!(rows.end().unwrap().is_continue());
-            rows.begin(2 * at + 2, false, &part()).unwrap();
-            rows.cell(30, "y", None, &part()).unwrap();
-            assert!(rows.end().unwrap().is_continue());
-            let held: usize = rows.held.iter().map(|held| held.text.capacity()).sum();
-            assert!(held <= MOST_HELD_BYTES, "{held}");
-        }
-        assert!(shown.rows.iter().all(|row| row.len() > MOST_ROW_BYTES / 2));
-    }
-
-    #[test]
-    fn disorder_is_damage_and_excess_an_error() {
-        let twice: &[(u32, bool, &[(u32, &str)])] = &[(2, false, &[(0, "a")]), (2, false, &[(0, "a")])];
-        let error = read(Ranges::default(), false, twice).unwrap_err().to_string();
-        assert!(error.contains("row 2 comes after row 2"), "{error}");
-        let back: &[(u32, bool, &[(u32, &str)])] = &[(2, false, &[(1, "a"), (0, "b")])];
-        let error = read(Ranges::default(), false, back).unwrap_err().to_string();
-        assert!(error.contains("near row 2"), "{error}");
-        let long = "x".repeat(MOST_ROW_BYTES);
-        let rows: &[(u32, bool, &[(u32, &str)])] = &[(7, false, &[(0, &long), (1, "y")])];
-        let error = read(Ranges::default(), false, rows).unwrap_err().to_string();
-        assert!(error.contains("row 7 of sheet"), "{error}");
-    }
-}
+mod tests;

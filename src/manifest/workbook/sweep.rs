@@ -1,7 +1,7 @@
 //! Ranges of cells, asked for row by row from the top: which of them covers this cell?
 
-use crate::manifest::MOST_COLUMNS;
 use crate::manifest::workbook::cells::CellRange;
+use crate::manifest::workbook::limits::READ_COLUMNS;
 
 /// Ranges with what each is about.
 ///
@@ -40,7 +40,7 @@ impl<T: Clone> Sweep<T> {
 
     /// Adds a range that begins in the row that was entered last.
     pub(super) fn put(&mut self, range: CellRange, about: T) {
-        let columns = range.first_column..range.last_column.saturating_add(1).min(MOST_COLUMNS as u32);
+        let columns = range.first_column..range.last_column.saturating_add(1).min(READ_COLUMNS);
         for column in columns {
             let at = column as usize;
             if self.current.len() <= at {

@@ -7,6 +7,7 @@
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::DecoderResult;
+use memchr::memchr_iter;
 
 use crate::escape;
 use crate::manifest::text::Encoding;
@@ -54,8 +55,21 @@ const MOST_SHOWN: usize = 60;
 /// How many characters of ASCII stand before the first others in it.
 const SHOWN_BEFORE: usize = 12;
 
+/// How much of a sample is looked at first. Nearly always that is enough, at a tenth of the cost.
+const FIRST_LOOK_BYTES: usize = 4 << 10;
+
 /// The encoding that makes most sense of `sample`, which is not UTF-8 for sure.
 pub(super) fn judge(sample: &Sample, head: &[u8], header_score: &dyn Fn(&str) -> u32) -> Detected {
+    let first_look = sample
+        .thinned(FIRST_LOOK_BYTES)
+        .map(|some| judge_all(&some, head, header_score));
+    match first_look {
+        Some(detected) if detected.is_sure => detected,
+        _ => judge_all(sample, head, header_score),
+    }
+}
+
+fn judge_all(sample: &Sample, head: &[u8], header_score: &dyn Fn(&str) -> u32) -> Detected {
     let readings = Readings::of(sample, head, header_score);
     match sample.without_broken_lines(readings.best().encoding) {
         Some(rest) => Readings::of(&rest, head, header_score).verdict(&rest),
@@ -75,7 +89,7 @@ impl Readings {
     fn of(sample: &Sample, head: &[u8], header_score: &dyn Fn(&str) -> u32) -> Readings {
         let utf8 = (sample.utf8.invalid_lines == 0).then_some(UTF_8);
         let candidates = utf8.into_iter().chain(CANDIDATES);
-        let all = candidates.map(|candidate| Reading::of(sample, candidate));
+        let all = candidates.filter_map(|candidate| Reading::of(sample, candidate));
         let mut readings = Readings {
             all: all.collect(),
             from_header: false,
@@ -102,8 +116,12 @@ impl Readings {
         }
     }
 
+    /// UTF-8 where the bytes are that and the header does not speak against it: what is not UTF-8 seldom is by chance, and a
+    /// manifest that was read well yesterday is read well today. Else the likeliest; there is one, as Windows-1252 makes
+    /// something of all bytes.
     fn best(&self) -> &Reading {
-        &self.all[0]
+        let utf8 = self.all.iter().find(|reading| reading.encoding.is_utf8());
+        utf8.unwrap_or(&self.all[0])
     }
 
     fn verdict(self, sample: &Sample) -> Detected {
@@ -111,7 +129,8 @@ impl Readings {
         // What reads the same is no rival: it does not matter which of them it is.
         let rival = self.all.iter().find(|reading| reading.text != best.text);
         let margin = rival.map_or(u32::MAX, |rival| rival.cost.saturating_sub(best.cost));
-        let browser = Reading::of(sample, Candidate(browsers_guess(sample), &[], 0));
+        let guess = browsers_guess(sample);
+        let browser = Reading::of(sample, Candidate(guess, &[], 0));
         let is_clear = if best.encoding.is_utf8() {
             // A dash or an emoji will do.
             let is_ordinary = best.weight.typical == best.weight.letters;
@@ -126,12 +145,17 @@ impl Readings {
             margin >= SURE_BITS
                 && best.weight.letters >= SURE_LETTERS
                 && best.is_plausible()
-                && browser.text == best.text
+                && browser.as_ref().is_some_and(|browser| browser.text == best.text)
                 && !sample.utf8.is_mixed()
+                // A line that is UTF-8 by chance occurs in Chinese, and hardly where each letter is a byte.
+                && !(best.encoding.is_single_byte() && sample.utf8.has_valid_lines())
         };
         let is_sure = is_clear || (self.from_header && rival.is_none());
-        let is_ours = self.from_header || best.is_plausible() || browser.malformed > 0;
-        let chosen = if is_ours { best } else { &browser };
+        let is_ours = self.from_header || best.encoding.is_utf8() || best.is_plausible();
+        let chosen = match &browser {
+            Some(browser) if !is_ours && browser.malformed == 0 => browser,
+            _ => best,
+        };
         Detected {
             is_sure,
             sample: (!is_sure).then(|| excerpt(&chosen.text)),
@@ -145,27 +169,31 @@ struct Reading {
     encoding: Encoding,
     text: String,
     /// Sequences of bytes that are no text.
-    malformed: u32,
+    malformed: usize,
     /// Bits, with those for the rarity of the language in this encoding.
     cost: u32,
     weight: Weight,
 }
 
 impl Reading {
-    fn of(sample: &Sample, Candidate(encoding, home, rarity): Candidate) -> Reading {
+    /// Nothing if there is more nonsense in it than broken lines can explain: weighing it would be a waste of time.
+    fn of(sample: &Sample, Candidate(encoding, home, rarity): Candidate) -> Option<Reading> {
         let (text, malformed) = decode(&sample.text, encoding, !sample.is_cut);
+        if malformed > 8 + memchr_iter(b'\n', &sample.text).count() / 8 {
+            return None;
+        }
         let cost = |weight: &Weight| {
             let is_home = home.contains(&weight.language);
             weight.cost + rarity + if is_home { 0 } else { AWAY_FROM_HOME_BITS }
         };
         let weight = weigh(&text).into_iter().min_by_key(cost).expect("there are languages");
-        Reading {
+        Some(Reading {
             encoding,
             text,
             malformed,
             cost: cost(&weight),
             weight,
-        }
+        })
     }
 
     /// Whether it looks like text in a language we know.
@@ -175,6 +203,19 @@ impl Reading {
 }
 
 impl Sample {
+    /// Lines from all over the sample, of about so many bytes together; nothing if there are not many more.
+    fn thinned(&self, bytes: usize) -> Option<Sample> {
+        let every = self.text.len() / bytes;
+        if every < 2 || self.is_cut {
+            return None;
+        }
+        let lines = self.text.split_inclusive(|byte| *byte == b'\n');
+        Some(Sample {
+            text: lines.step_by(every).flatten().copied().collect(),
+            ..*self
+        })
+    }
+
     /// The same without the lines that are no text in `encoding`, if these are a few.
     fn without_broken_lines(&self, encoding: Encoding) -> Option<Sample> {
         let lines = || self.text.split_inclusive(|byte| *byte == b'\n');
@@ -201,7 +242,7 @@ fn browsers_guess(sample: &Sample) -> Encoding {
 }
 
 /// The text, with `U+FFFD` for each sequence that is none, and how many of those there are.
-fn decode(bytes: &[u8], encoding: Encoding, is_complete: bool) -> (String, u32) {
+fn decode(bytes: &[u8], encoding: Encoding, is_complete: bool) -> (String, usize) {
     let mut decoder = encoding.inner().new_decoder_without_bom_handling();
     let most = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or(bytes.len());
     let mut text = String::with_capacity(most);

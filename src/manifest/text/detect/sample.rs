@@ -8,14 +8,14 @@ use std::io::{self, Read, Seek, SeekFrom};
 use memchr::memchr2;
 
 /// Bytes read at a time: few calls, and small enough for the second cache.
-const BLOCK_BYTES: usize = 256 << 10;
+const BLOCK_BYTES: usize = 128 << 10;
 
-/// Where to stop when one line follows the other: some 20,000 Chinese characters, and a thousand settle the question.
-const FROM_BEGINNING_BYTES: usize = 64 << 10;
+/// Where to stop when one line follows the other: some 8,000 Chinese characters, and a tenth of that settles the question.
+const FROM_BEGINNING_BYTES: usize = 16 << 10;
 
 /// How often and how much is looked at in the rest of a longer file, the last of it included.
 const WINDOWS: u64 = 8;
-const WINDOW_BYTES: u64 = 8 << 10;
+const WINDOW_BYTES: u64 = 4 << 10;
 
 /// A longer line is cut. The longest prompt that the API takes has 20,000 bytes.
 const MOST_LINE_BYTES: usize = 64 << 10;
@@ -27,8 +27,6 @@ pub(super) struct Sample {
     pub(super) text: Vec<u8>,
     /// The last line was cut, perhaps within a character.
     pub(super) is_cut: bool,
-    /// These are all such lines of the file.
-    pub(super) is_whole: bool,
     /// What they say about UTF-8.
     pub(super) utf8: Utf8Evidence,
 }
@@ -45,7 +43,6 @@ impl Sample {
             at += count as u64;
             if count == 0 {
                 collector.end_line();
-                collector.sample.is_whole = !collector.sample.is_cut;
                 return Ok(collector.sample);
             }
             if collector.take(&block[..count]) {
@@ -197,6 +194,11 @@ impl Utf8Evidence {
         self.net() >= CERTAIN_BITS
     }
 
+    /// Whether any line with more than ASCII is valid.
+    pub(super) fn has_valid_lines(&self) -> bool {
+        self.pro > 0
+    }
+
     /// Whether some lines are UTF-8 for sure, whatever the others are.
     pub(super) fn is_mixed(&self) -> bool {
         self.pro >= SURE_BITS && self.invalid_lines > 0
@@ -224,9 +226,9 @@ mod tests {
             bytes.extend_from_slice(b"the last one: na\xefve");
             let found = sample(&bytes);
             assert_eq!(found.text, b"caf\xe9\nthe last one: na\xefve\n", "{end:?}");
-            assert!(found.is_whole && !found.is_cut && !found.utf8.is_sure());
+            assert!(!found.is_cut && !found.utf8.is_sure());
         }
-        assert!(sample(b"").is_whole && sample(b"a\nb").text.is_empty());
+        assert!(sample(b"").text.is_empty() && sample(b"a\nb").text.is_empty());
     }
 
     #[test]
@@ -247,10 +249,10 @@ mod tests {
         let mut bytes = b"\xc9\xcf\xba\xa3,x\n".repeat(200_000);
         bytes.extend_from_slice(b"\xca\xaf\n");
         let found = sample(&bytes);
-        assert!(!found.is_whole && !found.is_cut);
+        assert!(!found.is_cut);
         assert!(found.text.ends_with(b"\xca\xaf\n"));
-        let most = FROM_BEGINNING_BYTES + 8 * 8 * 1024;
-        assert!(found.text.len() > FROM_BEGINNING_BYTES + 60_000 && found.text.len() < most + 100);
+        let most = FROM_BEGINNING_BYTES + 8 * 4 * 1024;
+        assert!(found.text.len() > FROM_BEGINNING_BYTES + 30_000 && found.text.len() < most + 100);
         // Every line is complete.
         assert!(
             found
@@ -263,7 +265,7 @@ mod tests {
     #[test]
     fn a_line_without_end_is_cut() {
         let found = sample(&b"\xc9\xcf\xba".repeat(1 << 20));
-        assert!(found.is_cut && !found.is_whole);
+        assert!(found.is_cut);
         assert_eq!(found.text.len(), MOST_LINE_BYTES + 1);
     }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use quick_xml::events::{BytesStart, Event};
 
+use crate::manifest::MOST_ROW_BYTES;
 use crate::manifest::workbook::cell_text::{Epoch, Value, cell_text};
 use crate::manifest::workbook::cells::CellRange;
 use crate::manifest::workbook::error::WorkbookError;
 use crate::manifest::workbook::formula;
+use crate::manifest::workbook::limits::READ_COLUMNS;
 use crate::manifest::workbook::number_format::Shown;
 use crate::manifest::workbook::package::Named;
 use crate::manifest::workbook::rows::{Note, Rows};
 use crate::manifest::workbook::xml::{Xml, attribute, attributes, is_true, local, push_text, unescaped};
-use crate::manifest::{MOST_COLUMNS, MOST_ROW_BYTES};
 
 /// Reads the rows of a sheet that has just begun until its end, or until no more are wanted.
 pub(super) fn read(mut xml: Xml<impl Named>, rows: &mut Rows<'_>) -> Result<(), WorkbookError> {
@@ -44,11 +45,7 @@ pub(super) fn read(mut xml: Xml<impl Named>, rows: &mut Rows<'_>) -> Result<(), 
             Event::Start(start) => reading.start(start, rows)?,
             Event::End(end) => match local(end.name()) {
                 "table-cell" | "covered-table-cell" => reading.end_cell(rows)?,
-                "table-row" => {
-                    if rows.end_of(reading.repeated)?.is_break() {
-                        return Ok(());
-                    }
-                }
+                "table-row" if rows.end_of(reading.repeated)?.is_break() => return Ok(()),
                 "table" => return Ok(()),
                 _ => {}
             },
@@ -185,7 +182,7 @@ impl Reading {
             return Ok(());
         }
         // Of those far to the right one is enough to know of them.
-        let last = self.column.min(first.max(MOST_COLUMNS as u32).saturating_add(1));
+        let last = self.column.min(first.max(READ_COLUMNS).saturating_add(1));
         for column in first..last {
             rows.cell(column, text, note.clone(), &self.part)?;
         }
@@ -203,9 +200,9 @@ impl Cell {
         };
         for (name, value) in attributes(start) {
             match name {
-                "number-columns-repeated" => cell.repeated = count(&value),
-                "number-rows-spanned" => cell.rows_spanned = count(&value),
-                "number-columns-spanned" => cell.columns_spanned = count(&value),
+                "number-columns-repeated" => cell.repeated = count(value),
+                "number-rows-spanned" => cell.rows_spanned = count(value),
+                "number-columns-spanned" => cell.columns_spanned = count(value),
                 // Said twice, once in the standard's words, and once as LibreOffice knows it, which has one for errors.
                 "value-type" if value == "error" => cell.is_error = true,
                 "value-type" => cell.kind = cell.kind.or(Some(value.to_owned())),

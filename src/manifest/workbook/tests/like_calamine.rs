@@ -46,7 +46,6 @@ fn text_of(value: &Data) -> String {
         Data::DateTimeIso(text) => Value::IsoDate(text),
         Data::DurationIso(text) => Value::IsoDuration(text),
         Data::Error(error) => return error.to_string(),
-        other => panic!("{other:?}"),
     };
     cell_text(value, Epoch::Of1900, &mut String::new()).to_owned()
 }

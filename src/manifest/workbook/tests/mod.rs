@@ -8,7 +8,9 @@ mod like_calamine;
 mod mutations;
 mod ods;
 mod sheets;
+#[expect(clippy::cast_possible_truncation, reason = "what is put together here is small")]
 mod xls;
+#[expect(clippy::cast_possible_truncation, reason = "what is put together here is small")]
 mod xlsb;
 mod xlsx;
 
@@ -161,7 +163,7 @@ fn read_sheet(bytes: &[u8], sheet: Option<&str>, hidden_rows: bool) -> Result<Re
         hidden_rows,
         is_header: &|record| record.iter().any(|cell| cell == b"prompt"),
     };
-    let mut records = SheetRecords::open(file_of(bytes), &choice)?;
+    let mut records = SheetRecords::open(file_of(bytes), choice)?;
     assert_eq!(
         (records.line(), records.note(0), records.picture_in_row()),
         (0, None, None)

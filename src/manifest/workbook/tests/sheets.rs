@@ -81,7 +81,7 @@ fn a_header_that_merged_cells_lend_counts() {
         is_header: &|record| record.iter().eq([&b"image"[..], b"url"]),
     };
     let file = crate::manifest::workbook::tests::file_of(&xlsx.bytes());
-    let records = crate::manifest::workbook::records::SheetRecords::open(file, &choice).unwrap();
+    let records = crate::manifest::workbook::records::SheetRecords::open(file, choice).unwrap();
     assert_eq!(&**records.sheet(), "Lent");
 }
 

@@ -5,7 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use crate::manifest::workbook::binary::{Bytes, TooShort};
-use crate::manifest::workbook::error::WorkbookError;
+use crate::manifest::workbook::error::{Excess, WorkbookError};
+use crate::manifest::workbook::limits::MOST_INFLATED_BYTES;
 
 /// The first bytes of such a file.
 pub(in crate::manifest::workbook) const SIGNATURE: [u8; 8] = [0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1];
@@ -107,6 +108,9 @@ impl Compound {
         };
         let places = places.ok_or_else(|| damaged("a stream leads out of the file"))?;
         let bytes = entry.bytes.min((places.len() as u64) << shift);
+        if bytes > MOST_INFLATED_BYTES {
+            return Err(WorkbookError::TooLarge(Excess::Inflated));
+        }
         Ok(Some(Stream {
             file,
             shift,
@@ -314,14 +318,19 @@ impl Read for Stream {
         let within = self.at & ((1 << self.shift) - 1);
         // Most pieces follow on one another, and are read in one go.
         let size = 1_u64 << self.shift;
-        let wanted = buffer.len() as u64 + within;
-        let mut run = 1;
-        while run * size < wanted && self.places.get(piece + run as usize) == Some(&(place + run * size)) {
-            run += 1;
+        let left = (self.bytes - self.at).min(buffer.len() as u64);
+        let mut run = size - within;
+        for (next, expected) in self.places[piece + 1..]
+            .iter()
+            .zip((place + size..).step_by(1 << self.shift))
+        {
+            if run >= left || *next != expected {
+                break;
+            }
+            run += size;
         }
-        let count = (run * size - within).min(self.bytes - self.at).min(buffer.len() as u64);
         self.file.seek(SeekFrom::Start(place + within))?;
-        let count = self.file.read(&mut buffer[..count as usize])?;
+        let count = self.file.by_ref().take(run.min(left)).read(buffer)?;
         self.at += count as u64;
         Ok(count)
     }

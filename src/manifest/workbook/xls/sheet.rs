@@ -49,10 +49,10 @@ pub(super) fn read(
             },
         }
     }
-    if reading.row.is_some() {
-        let _: ControlFlow<()> = rows.end()?;
+    match reading.row {
+        Some(_) => rows.end().map(|_| ()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 struct Reading<'r> {

@@ -76,7 +76,7 @@ impl<R: Named> Records<R> {
         self.data.resize(length, 0);
         self.inner.read_exact(&mut self.data).map_err(failed)?;
         // Two bytes of seven bits hold no more than 16,383.
-        Ok(Some(kind as u16))
+        Ok(u16::try_from(kind).ok())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The cells of a sheet.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::manifest::workbook::binary::{Bytes, TooShort, packed_number};
@@ -45,10 +44,7 @@ pub(super) fn read(
             }
         }
     }
-    if is_in_row {
-        let _: ControlFlow<()> = rows.end()?;
-    }
-    Ok(())
+    if is_in_row { rows.end().map(|_| ()) } else { Ok(()) }
 }
 
 /// The row's number from 0, and whether it is hidden.
