@@ -570,6 +570,30 @@ fn a_workbook_of_results_is_replaced_and_somebody_elses_is_not() {
 }
 
 #[test]
+fn no_command_writes_over_a_file_of_somebody_else() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest("shots.csv", &without_ids(&["one"]), &sandbox.url);
+    batch.run(&[]).expect_code(0);
+    let theirs = "month,budget\nMay,100\n";
+    fs::write(batch.path("budget.csv"), theirs).unwrap();
+    for (command, flags, why) in [
+        ("status", ["--results", "budget.csv"], "is not a results file"),
+        ("collect", ["--results", "budget.csv"], "is not a results file"),
+        ("check", ["--problems", "budget.csv"], "is not a list of problems"),
+    ] {
+        let refused = Finished::of(batch.command(command, &flags).output().unwrap());
+        assert_ne!(refused.code, Some(0), "{refused:#?}");
+        assert!(refused.stderr.contains(why), "{refused:#?}");
+        assert_eq!(fs::read_to_string(batch.path("budget.csv")).unwrap(), theirs);
+    }
+    let check = |list| Finished::of(batch.command("check", &["--problems", list]).output().unwrap());
+    for list in ["list.csv", "list.jsonl", "list.xlsx"] {
+        check(list).expect_code(0);
+        check(list).expect_code(0);
+    }
+}
+
+#[test]
 fn a_run_that_died_leaves_its_doubt_in_the_status() {
     let sandbox = SandboxProcess::start(&["--latency", "10s"]);
     let batch = Batch::with_rows(3, &sandbox);

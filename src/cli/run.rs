@@ -16,7 +16,7 @@ use crate::dispatch::{
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
 use crate::manifest::{ImageFiles, Images, Survey};
-use crate::results::{self, Columns, Layout, ResultsWriter};
+use crate::results::{Columns, Layout};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
@@ -27,7 +27,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::intake;
 use super::news;
-use super::outputs::{estimate, kinds_of, note_results, selection_of, summary_of, write_results};
+use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::signals::Signals;
 
@@ -114,13 +114,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
 /// Proves that results can be written where they are wanted, by beginning a file there and giving it up.
 fn try_results_place(job: &Job) -> Result<(), Failure> {
     let no_columns = Layout::of(Columns::Named(Vec::new()));
-    drop(ResultsWriter::create(&job.results, &no_columns)?);
-    match results::may_be_replaced(&job.results) {
-        true => Ok(()),
-        false => Err(Failure::NotResults {
-            path: job.results.clone(),
-        }),
-    }
+    begin_results(&job.results, &no_columns).map(drop)
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.
