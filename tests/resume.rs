@@ -594,6 +594,44 @@ fn no_command_writes_over_a_file_of_somebody_else() {
 }
 
 #[test]
+fn results_of_a_workbook_with_links_pay_for_nothing_again() {
+    let sandbox = SandboxProcess::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    let sheet = workbook.add_worksheet();
+    sheet.write_row(0, 0, ["prompt", "image_url"]).unwrap();
+    sheet.write_string(1, 0, "one").unwrap();
+    let link = rust_xlsxwriter::Url::new("https://img.example.org/1.jpg").set_text("the cat");
+    sheet.write_url(1, 1, link).unwrap();
+    workbook.save(folder.path().join("shots.xlsx")).unwrap();
+    let run = |manifest: &str, results: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hailuo-batch"));
+        command.current_dir(folder.path()).env("KIE_API_KEY", "not-a-real-key");
+        command.args([
+            "run",
+            manifest,
+            "--results",
+            results,
+            "--base-url",
+            &sandbox.url,
+            "--json",
+        ]);
+        Finished::of(command.output().unwrap())
+    };
+    run("shots.xlsx", "first.xlsx").expect_code(0);
+    for (manifest, results) in [
+        ("first.xlsx", "second.csv"),
+        ("second.csv", "third.jsonl"),
+        ("third.jsonl", "fourth.xlsx"),
+    ] {
+        let again = run(manifest, results);
+        again.expect_code(0);
+        assert_eq!((again.count("accepted"), again.count("requests")), (1, 0), "{manifest}");
+    }
+    assert_eq!(sandbox.count("requests"), 1);
+}
+
+#[test]
 fn a_run_that_died_leaves_its_doubt_in_the_status() {
     let sandbox = SandboxProcess::start(&["--latency", "10s"]);
     let batch = Batch::with_rows(3, &sandbox);
