@@ -632,6 +632,32 @@ fn results_of_a_workbook_with_links_pay_for_nothing_again() {
 }
 
 #[test]
+fn a_manifest_saved_in_another_format_is_told_of_the_ledger_it_had() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest("shots.csv", &without_ids(&["one"]), &sandbox.url);
+    batch.run(&[]).expect_code(0);
+    let text = fs::read_to_string(batch.path("shots.csv")).unwrap();
+    fs::write(batch.path("shots.tsv"), text.replace(',', "\t")).unwrap();
+    fs::write(batch.path("shots-2.tsv"), text.replace(',', "\t")).unwrap();
+    let run = |manifest: &str, flags: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hailuo-batch"));
+        command
+            .current_dir(batch.path("."))
+            .env("KIE_API_KEY", "not-a-real-key");
+        command.args(["run", manifest, "--base-url", &sandbox.url]).args(flags);
+        Finished::of(command.output().unwrap())
+    };
+    let told = |run: &Finished| run.stderr.contains("`shots.csv.ledger` records 1 row as sent already");
+    let same = run("shots.tsv", &["--ledger", "shots.csv.ledger"]);
+    assert!(!told(&same), "{same:#?}");
+    assert_eq!(sandbox.count("requests"), 1);
+    let other = run("shots-2.tsv", &[]);
+    assert!(!told(&other), "{other:#?}");
+    let new = run("shots.tsv", &[]);
+    assert!(told(&new), "{new:#?}");
+}
+
+#[test]
 fn a_run_that_died_leaves_its_doubt_in_the_status() {
     let sandbox = SandboxProcess::start(&["--latency", "10s"]);
     let batch = Batch::with_rows(3, &sandbox);

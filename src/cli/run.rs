@@ -29,6 +29,7 @@ use super::intake;
 use super::news;
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
+use super::same_name;
 use super::signals::Signals;
 
 /// Submit every row that is not done; run it again to go on
@@ -64,6 +65,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     try_results_place(&job)?;
     let mut images = intake::images_of(&job);
     let survey = look_through(&job, &mut images, &console)?;
+    same_name::warn_of_a_ledger(&job, &console);
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &survey, &mut images)?;
