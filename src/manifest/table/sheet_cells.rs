@@ -25,9 +25,8 @@ pub(super) fn judge(
         let Some(column) = column else { continue };
         match sheet.note(column) {
             Some(CellNote::Link(target)) => {
-                if follow(field, target, cells, problems) {
-                    links.push((column, field));
-                }
+                let is_followed = follow(field, target, cells, problems);
+                links.extend(is_followed.then_some((column, field)));
             }
             Some(CellNote::Error(shown)) => {
                 problems.push(Problem::of_column(Rule::CellError, field.as_str(), shown));
