@@ -570,6 +570,94 @@ fn a_workbook_of_results_is_replaced_and_somebody_elses_is_not() {
 }
 
 #[test]
+fn no_command_writes_over_a_file_of_somebody_else() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest("shots.csv", &without_ids(&["one"]), &sandbox.url);
+    batch.run(&[]).expect_code(0);
+    let theirs = "month,budget\nMay,100\n";
+    fs::write(batch.path("budget.csv"), theirs).unwrap();
+    for (command, flags, why) in [
+        ("status", ["--results", "budget.csv"], "is not a results file"),
+        ("collect", ["--results", "budget.csv"], "is not a results file"),
+        ("check", ["--problems", "budget.csv"], "is not a list of problems"),
+    ] {
+        let refused = Finished::of(batch.command(command, &flags).output().unwrap());
+        assert_ne!(refused.code, Some(0), "{refused:#?}");
+        assert!(refused.stderr.contains(why), "{refused:#?}");
+        assert_eq!(fs::read_to_string(batch.path("budget.csv")).unwrap(), theirs);
+    }
+    let check = |list| Finished::of(batch.command("check", &["--problems", list]).output().unwrap());
+    for list in ["list.csv", "list.jsonl", "list.xlsx"] {
+        check(list).expect_code(0);
+        check(list).expect_code(0);
+    }
+}
+
+#[test]
+fn results_of_a_workbook_with_links_pay_for_nothing_again() {
+    let sandbox = SandboxProcess::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let mut workbook = rust_xlsxwriter::Workbook::new();
+    let sheet = workbook.add_worksheet();
+    sheet.write_row(0, 0, ["prompt", "image_url"]).unwrap();
+    sheet.write_string(1, 0, "one").unwrap();
+    let link = rust_xlsxwriter::Url::new("https://img.example.org/1.jpg").set_text("the cat");
+    sheet.write_url(1, 1, link).unwrap();
+    workbook.save(folder.path().join("shots.xlsx")).unwrap();
+    let run = |manifest: &str, results: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hailuo-batch"));
+        command.current_dir(folder.path()).env("KIE_API_KEY", "not-a-real-key");
+        command.args([
+            "run",
+            manifest,
+            "--results",
+            results,
+            "--base-url",
+            &sandbox.url,
+            "--json",
+        ]);
+        Finished::of(command.output().unwrap())
+    };
+    run("shots.xlsx", "first.xlsx").expect_code(0);
+    for (manifest, results) in [
+        ("first.xlsx", "second.csv"),
+        ("second.csv", "third.jsonl"),
+        ("third.jsonl", "fourth.xlsx"),
+    ] {
+        let again = run(manifest, results);
+        again.expect_code(0);
+        assert_eq!((again.count("accepted"), again.count("requests")), (1, 0), "{manifest}");
+    }
+    assert_eq!(sandbox.count("requests"), 1);
+}
+
+#[test]
+fn a_manifest_saved_in_another_format_is_told_of_the_ledger_it_had() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest("shots.csv", &without_ids(&["one"]), &sandbox.url);
+    batch.run(&[]).expect_code(0);
+    let text = fs::read_to_string(batch.path("shots.csv")).unwrap();
+    fs::write(batch.path("shots.tsv"), text.replace(',', "\t")).unwrap();
+    fs::write(batch.path("shots-2.tsv"), text.replace(',', "\t")).unwrap();
+    let run = |manifest: &str, flags: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hailuo-batch"));
+        command
+            .current_dir(batch.path("."))
+            .env("KIE_API_KEY", "not-a-real-key");
+        command.args(["run", manifest, "--base-url", &sandbox.url]).args(flags);
+        Finished::of(command.output().unwrap())
+    };
+    let told = |run: &Finished| run.stderr.contains("`shots.csv.ledger` records 1 row as sent already");
+    let same = run("shots.tsv", &["--ledger", "shots.csv.ledger"]);
+    assert!(!told(&same), "{same:#?}");
+    assert_eq!(sandbox.count("requests"), 1);
+    let other = run("shots-2.tsv", &[]);
+    assert!(!told(&other), "{other:#?}");
+    let new = run("shots.tsv", &[]);
+    assert!(told(&new), "{new:#?}");
+}
+
+#[test]
 fn a_run_that_died_leaves_its_doubt_in_the_status() {
     let sandbox = SandboxProcess::start(&["--latency", "10s"]);
     let batch = Batch::with_rows(3, &sandbox);

@@ -54,6 +54,9 @@ pub(super) enum Failure {
     /// What stands in the results' place was not written by us.
     #[error("`{}` is not a results file, and the results would replace it", path.display())]
     NotResults { path: PathBuf },
+    /// What stands in the place of the list of problems was not written by us.
+    #[error("`{}` is not a list of problems, and the list would replace it", path.display())]
+    NotProblems { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// Videos cannot be saved there.
@@ -128,6 +131,7 @@ impl Failure {
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
+            Failure::NotProblems { .. } => Some("name another file with `--problems`, or move this one away".into()),
             Failure::Listen { .. } => {
                 Some("choose a free port, or another address of this machine, with `--listen`".into())
             }

@@ -20,6 +20,7 @@ mod open_batch;
 mod outputs;
 mod receiving;
 mod run;
+mod same_name;
 pub mod sandbox;
 mod serve;
 mod settle;

@@ -10,7 +10,7 @@ use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
 use crate::manifest::{Field, Ground, Survey};
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
-use crate::results::{Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
+use crate::results::{self, Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution, RowState};
 use crate::view::{Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
 
@@ -29,7 +29,7 @@ pub(super) fn write_results(job: &Job) -> Result<(), Failure> {
     let reader = Reader::open(&job.ledger)?;
     let halt = reader.last_halt()?;
     let at_work = Store::owner(&job.ledger).is_some();
-    let mut writer = ResultsWriter::create(&job.results, &layout_of(job, &reader)?)?;
+    let mut writer = begin_results(&job.results, &layout_of(job, &reader)?)?;
     let mut causes = Causes::default();
     reader.for_each_row(|row| {
         let (error_code, error_message) = trouble_of(row, halt.as_ref());
@@ -59,6 +59,15 @@ pub(super) fn write_results(job: &Job) -> Result<(), Failure> {
         false => Closing::default(),
     };
     Ok(writer.finish(&closing)?)
+}
+
+/// Begins results at `path`, if they would not take the place of somebody's own file.
+pub(super) fn begin_results(path: &Path, layout: &Layout) -> Result<ResultsWriter, Failure> {
+    let writer = ResultsWriter::create(path, layout)?;
+    match results::may_be_replaced(path) {
+        true => Ok(writer),
+        false => Err(Failure::NotResults { path: path.to_owned() }),
+    }
 }
 
 /// What an import has left in the ledger about the manifest; of ledgers from before there was such a note, little.

@@ -16,7 +16,7 @@ use crate::dispatch::{
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
 use crate::manifest::{ImageFiles, Images, Survey};
-use crate::results::{self, Columns, Layout, ResultsWriter};
+use crate::results::{Columns, Layout};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
@@ -27,8 +27,9 @@ use super::console::Console;
 use super::failure::Failure;
 use super::intake;
 use super::news;
-use super::outputs::{estimate, kinds_of, note_results, selection_of, summary_of, write_results};
+use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
+use super::same_name;
 use super::signals::Signals;
 
 /// Submit every row that is not done; run it again to go on
@@ -64,6 +65,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     try_results_place(&job)?;
     let mut images = intake::images_of(&job);
     let survey = look_through(&job, &mut images, &console)?;
+    same_name::warn_of_a_ledger(&job, &console);
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &survey, &mut images)?;
@@ -114,13 +116,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
 /// Proves that results can be written where they are wanted, by beginning a file there and giving it up.
 fn try_results_place(job: &Job) -> Result<(), Failure> {
     let no_columns = Layout::of(Columns::Named(Vec::new()));
-    drop(ResultsWriter::create(&job.results, &no_columns)?);
-    match results::may_be_replaced(&job.results) {
-        true => Ok(()),
-        false => Err(Failure::NotResults {
-            path: job.results.clone(),
-        }),
-    }
+    begin_results(&job.results, &no_columns).map(drop)
 }
 
 /// The first reading: tells every problem of the manifest before money is spent.

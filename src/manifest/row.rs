@@ -32,6 +32,8 @@ pub struct Row {
 pub(super) struct Written {
     pub(super) record: ByteRecord,
     pub(super) object: Object,
+    /// The columns whose cells lead to what the row says in their fields, whatever their text is.
+    pub(super) links: Vec<(usize, Field)>,
     /// Where the user's own cells are; `None` if the row is an object.
     pub(super) kept: Option<Arc<Kept>>,
 }
@@ -105,7 +107,7 @@ impl Row {
         Some((status.parse().ok()?, task_id))
     }
 
-    /// Replaces `out` by the user's own cells in one line of JSON: for a table an array as long as
+    /// Replaces `out` by the user's own cells in one line of JSON, with the address in the place of a link's text: for a table an array as long as
     /// [`Manifest::columns`](crate::manifest::Manifest::columns), and longer if the row [has more cells than the
     /// header](Row::has_surplus); for JSONL the object without the keys that results add.
     pub fn cells_json(&self, out: &mut String) {
@@ -123,6 +125,11 @@ impl Row {
         for (at, column) in kept.columns.iter().copied().chain(surplus).enumerate() {
             if at > 0 {
                 out.push(',');
+            }
+            // A table of text has no links, and without the address nobody could go on from the results.
+            if let Some((_, field)) = self.written.links.iter().find(|(at, _)| *at == column) {
+                push_json(out, self.cells.get(*field));
+                continue;
             }
             let cell = self.written.record.get(column).unwrap_or_default();
             let cell = String::from_utf8_lossy(cell);
@@ -168,6 +175,7 @@ impl Row {
         self.problems.clear();
         self.choice = None;
         self.is_illegible = false;
+        self.written.links.clear();
     }
 
     /// Judges the cells, unless the row's line could not be made out.

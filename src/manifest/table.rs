@@ -148,7 +148,8 @@ impl TableRows {
             row.cells.set(field, cell);
         }
         if let Source::Sheet(sheet) = &self.records.source {
-            sheet_cells::judge(sheet, record, &self.header, &mut row.cells, &mut row.problems);
+            let links = &mut row.written.links;
+            sheet_cells::judge(sheet, record, &self.header, &mut row.cells, links, &mut row.problems);
         }
         Ok(true)
     }

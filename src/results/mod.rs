@@ -15,7 +15,6 @@
 //! | `keys.rs`, `jsonl.rs` | how a row becomes an object |
 //! | `files.rs` | how a workbook links to the videos |
 //! | `summary.rs` | what the last sheet of a workbook says |
-//! | `recognise.rs` | what was written by us before |
 //!
 //! How a table is written, and how a file is replaced, is a matter of [`tables`](crate::tables).
 
@@ -26,7 +25,6 @@ mod jsonl;
 mod keys;
 mod layout;
 mod ours;
-mod recognise;
 mod summary;
 
 use std::io;
@@ -34,10 +32,9 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::UnixMillis;
 use crate::row::RowState;
-use crate::tables::{AtomicFile, Format, Head, Purpose, Table, TableError};
+use crate::tables::{self, AtomicFile, Format, Head, Purpose, Table, TableError};
 
 pub use layout::{Columns, Dialect, Layout};
-pub use recognise::may_be_replaced;
 pub use summary::{Cause, Closing, Fact, FactValue};
 
 use files::Files;
@@ -76,6 +73,14 @@ pub struct ResultRow<'a> {
     pub video_url: Option<&'a str>,
     /// Where the downloaded video is.
     pub video_file: Option<&'a str>,
+}
+
+/// The column by which results are known again.
+const MARK: &str = "task_id";
+
+/// Whether results may stand where there is a file now: if it is empty, or has been written as results.
+pub fn may_be_replaced(path: &Path) -> bool {
+    tables::may_be_replaced(path, MARK)
 }
 
 /// What the results say about themselves in an error.

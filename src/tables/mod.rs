@@ -11,6 +11,7 @@
 //! | --- | --- |
 //! | `format.rs`, `error.rs` | which formats there are, and what is said when a file cannot be written |
 //! | `atomic.rs` | how a file is replaced |
+//! | `recognise.rs` | what was written by us before, and may be |
 //! | `cell.rs`, `head.rs`, `page.rs` | what a table is made of |
 //! | `separated.rs`, `objects.rs` | CSV and TSV; JSONL |
 //! | `workbook/` | XLSX |
@@ -22,6 +23,7 @@ mod format;
 mod head;
 mod objects;
 mod page;
+mod recognise;
 mod separated;
 mod table;
 mod workbook;
@@ -32,6 +34,7 @@ pub use error::{Purpose, TableError};
 pub use format::Format;
 pub use head::{Column, Head};
 pub use page::{Block, Page};
+pub use recognise::may_be_replaced;
 pub use table::Table;
 pub use workbook::panics_are_caught;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::job::Job;
 use crate::manifest::{Images, Located, Severity, Survey};
-use crate::tables::{Cell, Column, Head, Purpose, Table, TableError, Tone};
+use crate::tables::{self, Cell, Column, Head, Purpose, Table, TableError, Tone};
 
 use super::images::Seen;
 use crate::cli::failure::Failure;
@@ -18,9 +18,17 @@ const PURPOSE: Purpose = Purpose {
 /// Longest text of a cell in the list, in characters: enough to recognise it by.
 const MOST_SHOWN: usize = 1_000;
 
-/// Whether a list can be written at `path`, asked before the manifest is read: a check of many images takes its time.
-pub(super) fn probe(path: &Path) -> Result<(), TableError> {
-    Table::create(path, PURPOSE, &head()).map(drop)
+/// The column by which a list is known again.
+const MARK: &str = "what to do";
+
+/// Whether a list can be written at `path` and takes no other file's place, asked before the manifest is read: a check of
+/// many images takes its time.
+pub(super) fn probe(path: &Path) -> Result<(), Failure> {
+    drop(Table::create(path, PURPOSE, &head())?);
+    match tables::may_be_replaced(path, MARK) {
+        true => Ok(()),
+        false => Err(Failure::NotProblems { path: path.to_owned() }),
+    }
 }
 
 /// Writes the list, and gives back how many problems are not in it.
@@ -47,7 +55,7 @@ fn head() -> Head {
         Column::new("column"),
         Column::new("value").at_most(40),
         Column::new("problem").at_most(50).wrapped(),
-        Column::new("what to do").at_most(60).wrapped(),
+        Column::new(MARK).at_most(60).wrapped(),
     ];
     Head {
         columns: columns.into(),

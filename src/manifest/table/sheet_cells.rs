@@ -11,18 +11,23 @@ use crate::manifest::{Field, Problem, Rule, web_url};
 /// Longest text of a cell in a message, in characters.
 const MOST_SHOWN: usize = 60;
 
-/// Puts what the last row's cells lead to or lack into `cells`, and what is wrong with them into `problems`.
+/// Puts what the last row's cells lead to or lack into `cells`, which of them were followed into `links`, and what is wrong
+/// with them into `problems`.
 pub(super) fn judge(
     sheet: &SheetRecords,
     record: &ByteRecord,
     header: &Header,
     cells: &mut Cells,
+    links: &mut Vec<(usize, Field)>,
     problems: &mut Vec<Problem>,
 ) {
     for (field, column) in Field::ALL.into_iter().zip(header.columns) {
         let Some(column) = column else { continue };
         match sheet.note(column) {
-            Some(CellNote::Link(target)) => follow(field, target, cells, problems),
+            Some(CellNote::Link(target)) => {
+                let is_followed = follow(field, target, cells, problems);
+                links.extend(is_followed.then_some((column, field)));
+            }
             Some(CellNote::Error(shown)) => {
                 problems.push(Problem::of_column(Rule::CellError, field.as_str(), shown));
                 cells.set(field, "");
@@ -53,17 +58,21 @@ pub(super) fn judge(
 }
 
 /// An address is what the cell says, or else where it leads: an edited text often keeps the link it had.
-fn follow(field: Field, target: &str, cells: &mut Cells, problems: &mut Vec<Problem>) {
+/// Gives back whether it is where it leads.
+fn follow(field: Field, target: &str, cells: &mut Cells, problems: &mut Vec<Problem>) -> bool {
     if !matches!(field, Field::ImageUrl | Field::CallbackUrl) {
-        return;
+        return false;
     }
     let text = cells.get(field);
     if !is_address(text) {
         cells.set(field, target);
-    } else if !is_same_address(text, target) {
+        return true;
+    }
+    if !is_same_address(text, target) {
         let found = format!("it leads to {}", web_url::shown(target));
         problems.push(Problem::of_column(Rule::LinkElsewhere, field.as_str(), found));
     }
+    false
 }
 
 fn is_address(text: &str) -> bool {

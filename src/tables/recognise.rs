@@ -17,24 +17,22 @@ const PART_BYTES: u64 = 1024 * 1024;
 /// How many parts of a workbook are looked at.
 const MOST_PARTS: usize = 100;
 
-/// A name that results have, and that nobody's own table is likely to.
-const MARK: &[u8] = b"task_id";
-
-/// Whether results may stand where there is a file now: if it is empty, or has been written as results. A slip of the pen
-/// must not cost somebody another spreadsheet. What cannot be read is left to the writer's own error.
-pub fn may_be_replaced(path: &Path) -> bool {
+/// Whether a table with a column called `mark` may stand where there is a file now: if that is empty, or has the name in
+/// it. A slip of the pen must not cost somebody another spreadsheet, so `mark` is a name that nobody's own table is likely
+/// to have. What cannot be read is left to the writer's own error.
+pub fn may_be_replaced(path: &Path, mark: &str) -> bool {
     let Ok(file) = File::open(path) else { return true };
     let mut head = Vec::new();
     if (&file).take(HEAD_BYTES).read_to_end(&mut head).is_err() || head.is_empty() {
         return true;
     }
     match head.starts_with(b"PK") {
-        true => a_part_has_the_mark(file),
-        false => memmem::find(&head, MARK).is_some(),
+        true => a_part_has(file, mark),
+        false => memmem::find(&head, mark.as_bytes()).is_some(),
     }
 }
 
-fn a_part_has_the_mark(file: File) -> bool {
+fn a_part_has(file: File, mark: &str) -> bool {
     let Ok(mut archive) = ZipArchive::new(BufReader::new(file)) else {
         return false;
     };
@@ -48,7 +46,7 @@ fn a_part_has_the_mark(file: File) -> bool {
         let mut content = Vec::new();
         // What could be read of a damaged part counts.
         part.take(PART_BYTES).read_to_end(&mut content).ok();
-        memmem::find(&content, MARK).is_some()
+        memmem::find(&content, mark.as_bytes()).is_some()
     })
 }
 
@@ -68,7 +66,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(name);
         fs::write(&path, content).unwrap();
-        may_be_replaced(&path)
+        may_be_replaced(&path, "task_id")
     }
 
     fn workbook(names: &[&str]) -> Vec<u8> {
@@ -83,7 +81,7 @@ mod tests {
 
     #[test]
     fn results_and_nothing_else_are_replaced() {
-        assert!(may_be_replaced(Path::new("/nowhere/at/all.csv")));
+        assert!(may_be_replaced(Path::new("/nowhere/at/all.csv"), "task_id"));
         assert!(judged("empty.xlsx", b""));
         assert!(judged("results.csv", b"prompt,row,status,task_id\n"));
         assert!(!judged("clips.csv", b"prompt,image_url\n"));
