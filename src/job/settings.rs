@@ -76,7 +76,7 @@ pub struct Files {
     #[command(flatten)]
     pub origins: Origins,
 
-    /// Manifest: one row per video, as CSV, TSV or JSONL.
+    /// Manifest: one row per video, as XLSX, ODS, CSV, TSV or JSONL.
     ///
     /// May be left out when a job file names it.
     #[arg(value_name = "MANIFEST", env = "HAILUO_BATCH_MANIFEST", hide_env = true)]
@@ -961,7 +961,7 @@ mod tests {
         Usage: run [OPTIONS] [MANIFEST]
 
         Arguments:
-          [MANIFEST]  Manifest: one row per video, as CSV, TSV or JSONL
+          [MANIFEST]  Manifest: one row per video, as XLSX, ODS, CSV, TSV or JSONL
 
         Options:
           -h, --help  Print help (see more with '--help')

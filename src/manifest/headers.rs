@@ -1,5 +1,6 @@
 //! Which column of a table holds which field, and what to say when that cannot be told.
 
+use crate::escape;
 use crate::manifest::Field;
 use crate::manifest::columns::{ColumnMap, Mapping, shown};
 use crate::manifest::spelling::Suggestion;
@@ -185,8 +186,13 @@ fn help_for_no_header(names: &[String]) -> Option<String> {
     }
     let [only] = names else { return None };
     let other = [';', '\t', '|', ','].into_iter().find(|mark| only.contains(*mark))?;
+    let name = if other == '\t' {
+        "tab".to_owned()
+    } else {
+        escape::for_shell(&[other.to_string()])
+    };
     Some(format!(
-        "the columns seem to be separated by {other:?}: a `.csv` file takes commas, a `.tsv` file tabs"
+        "the columns seem to be separated by {other:?}: `--delimiter {name}` says so"
     ))
 }
 
