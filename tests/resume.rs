@@ -632,7 +632,7 @@ fn results_of_a_workbook_with_links_pay_for_nothing_again() {
 }
 
 #[test]
-fn a_manifest_saved_in_another_format_is_told_of_the_ledger_it_had() {
+fn a_manifest_saved_in_another_format_does_not_begin_anew_by_itself() {
     let sandbox = SandboxProcess::start(&[]);
     let batch = Batch::with_manifest("shots.csv", &without_ids(&["one"]), &sandbox.url);
     batch.run(&[]).expect_code(0);
@@ -653,8 +653,30 @@ fn a_manifest_saved_in_another_format_is_told_of_the_ledger_it_had() {
     assert_eq!(sandbox.count("requests"), 1);
     let other = run("shots-2.tsv", &[]);
     assert!(!told(&other), "{other:#?}");
+    assert_eq!(sandbox.count("requests"), 2);
     let new = run("shots.tsv", &[]);
+    new.expect_code(2);
     assert!(told(&new), "{new:#?}");
+    assert_eq!(sandbox.count("requests"), 2);
+    // Whoever names the ledger has decided.
+    run("shots.tsv", &["--ledger", "shots.tsv.ledger"]).expect_code(0);
+    assert_eq!(sandbox.count("requests"), 3);
+    run("shots.tsv", &[]).expect_code(0);
+    assert_eq!(sandbox.count("requests"), 3);
+}
+
+#[test]
+fn nothing_is_sent_in_an_encoding_that_is_a_guess() {
+    let sandbox = SandboxProcess::start(&[]);
+    let batch = Batch::with_manifest("shots.csv", "", &sandbox.url);
+    let text = b"prompt,image_url\nA na\xefve boat,https://img.example.org/1.png\n";
+    fs::write(batch.path("shots.csv"), text).unwrap();
+    let guessed = batch.run(&[]);
+    guessed.expect_code(2);
+    assert!(guessed.stderr.contains("is a guess"), "{guessed:#?}");
+    assert_eq!(sandbox.count("requests"), 0);
+    batch.run(&["--encoding", "windows-1252"]).expect_code(0);
+    assert_eq!(sandbox.count("requests"), 1);
 }
 
 #[test]

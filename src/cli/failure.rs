@@ -16,7 +16,7 @@ use crate::manifest::ManifestError;
 use crate::tables::TableError;
 use crate::template::TemplateError;
 use crate::view::logs::LogError;
-use crate::view::{Ending, Halt, remedy};
+use crate::view::{Ending, Halt, counted, remedy};
 use crate::web;
 
 use super::console;
@@ -68,6 +68,24 @@ pub(super) enum Failure {
     /// A ledger of trials, and no `--sandbox`.
     #[error("`{}` recorded trials in the sandbox, whose tasks the real API does not know", path.display())]
     Trial { path: PathBuf },
+    /// A manifest of another format and the same name was sent before.
+    #[error(
+        "`{}` records {} as sent already, and `{}` may hold the same rows",
+        other.display(), counted(*rows, "row"), manifest.display()
+    )]
+    SecondLedger {
+        manifest: PathBuf,
+        own: PathBuf,
+        other: PathBuf,
+        rows: u64,
+    },
+    /// The encoding of the manifest is a guess.
+    #[error("`{}`: what its text is in is a guess: in {encoding} it reads `{sample}`", manifest.display())]
+    GuessedEncoding {
+        manifest: PathBuf,
+        encoding: String,
+        sample: String,
+    },
     /// `--strict`.
     #[error("{invalid} of {rows} rows {} invalid, and `--strict` sends nothing then", if *.invalid == 1 { "is" } else { "are" })]
     Strict { invalid: u32, rows: u32 },
@@ -127,6 +145,15 @@ impl Failure {
                 Some("check the proxy settings of the environment; on a slim system install `ca-certificates`".into())
             }
             Failure::CaFile { .. } => Some("give a PEM file with `--ca-file`".into()),
+            Failure::SecondLedger { own, other, .. } => Some(format!(
+                "`--ledger {}` goes on with those rows and pays for none twice; `--ledger {}` says that these are others",
+                other.display(),
+                own.display()
+            )),
+            Failure::GuessedEncoding { encoding, .. } => Some(format!(
+                "if that reads right, say so with `--encoding {}`; if not, with the encoding it is in",
+                encoding.to_lowercase()
+            )),
             Failure::Strict { .. } => Some("correct the rows above, or leave `--strict` out to send the others".into()),
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),

@@ -15,7 +15,7 @@ use crate::dispatch::{
 };
 use crate::job::{Job, Settings};
 use crate::ledger::{Balance, LedgerError, Reader, Realm, Store};
-use crate::manifest::{ImageFiles, Images, Survey};
+use crate::manifest::{ImageFiles, Images, ReadAs, Survey};
 use crate::results::{Columns, Layout};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
@@ -65,7 +65,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     try_results_place(&job)?;
     let mut images = intake::images_of(&job);
     let survey = look_through(&job, &mut images, &console)?;
-    same_name::warn_of_a_ledger(&job, &console);
+    same_name::refuse_a_second_ledger(&job)?;
     let mut store = open_ledger(&job, &console)?;
     let recovered = store.recover(Wall::System.now())?;
     let imported = intake::import(&mut store, &job, &survey, &mut images)?;
@@ -122,6 +122,7 @@ fn try_results_place(job: &Job) -> Result<(), Failure> {
 /// The first reading: tells every problem of the manifest before money is spent.
 fn look_through(job: &Job, images: &mut Images, console: &Console) -> Result<Survey, Failure> {
     let survey = intake::survey(job, images)?;
+    refuse_a_guess(job, &survey.read_as)?;
     news::tell_how_it_was_read(console, &survey.read_as);
     if !survey.report.is_empty() {
         let mut text = String::new();
@@ -140,6 +141,18 @@ fn look_through(job: &Job, images: &mut Images, console: &Console) -> Result<Sur
         });
     }
     Ok(survey)
+}
+
+/// A text in the wrong encoding makes videos of nonsense, at the full price. What is UTF-8 by all appearances is sent.
+fn refuse_a_guess(job: &Job, read_as: &ReadAs) -> Result<(), Failure> {
+    match read_as.encoding {
+        Some(encoding) if !read_as.encoding_is_sure && !encoding.is_utf8() => Err(Failure::GuessedEncoding {
+            manifest: job.manifest.clone(),
+            encoding: encoding.to_string(),
+            sample: read_as.sample.clone().unwrap_or_default(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Opens the ledger. Trials in the sandbox make way for real rows, and never the other way round.

@@ -6,27 +6,29 @@ use std::path::{Path, PathBuf};
 
 use crate::job::Job;
 use crate::ledger::Reader;
-use crate::view::{Counts, counted};
+use crate::view::Counts;
 
-use super::console::Console;
+use super::failure::Failure;
 
 /// How many files of the manifest's folder are looked at, at most.
 const MOST_LOOKED_AT: usize = 10_000;
 
-/// Warns before a new ledger begins beside one with paid rows of a manifest that has the same name but for its extension.
-pub(super) fn warn_of_a_ledger(job: &Job, console: &Console) {
-    if job.sandbox || job.ledger.exists() {
-        return;
+/// Refuses to begin a new ledger beside one with paid rows of a manifest that has the same name but for its extension,
+/// unless the user has named the ledger: the rows may be the same, and in doubt none is paid for twice.
+pub(super) fn refuse_a_second_ledger(job: &Job) -> Result<(), Failure> {
+    let goes_on = rows_sent(&job.ledger).is_some();
+    if job.sandbox || job.ledger_is_named || goes_on {
+        return Ok(());
     }
     let with_rows = |path: PathBuf| Some((rows_sent(&path)?, path));
-    if let Some((rows, ledger)) = ledgers_beside(&job.manifest).find_map(with_rows) {
-        console.warn(&format!(
-            "`{}` records {} as sent already, and a new ledger begins for `{}`: if they are the same rows, stop, and give \
-             `--ledger` with that file, so that none is paid for twice",
-            ledger.display(),
-            counted(rows, "row"),
-            job.manifest.display(),
-        ));
+    match ledgers_beside(&job.manifest).find_map(with_rows) {
+        Some((rows, other)) => Err(Failure::SecondLedger {
+            manifest: job.manifest.clone(),
+            own: job.ledger.clone(),
+            other,
+            rows,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Job {
     pub results: PathBuf,
     /// The SQLite file of the durable record.
     pub ledger: PathBuf,
+    /// Whether the user has named it.
+    pub ledger_is_named: bool,
     /// How the manifest is read.
     pub reading: Reading,
 
@@ -325,6 +327,7 @@ impl Job {
         Ok(Job {
             results,
             ledger,
+            ledger_is_named: origins.source("ledger").is_some(),
             reading: Reading {
                 columns: columns(origins, intake.map)?,
                 encoding: intake.encoding,

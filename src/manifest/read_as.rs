@@ -183,8 +183,12 @@ impl ReadAs {
         } else if !self.encoding_is_sure {
             let sample = self.sample.as_deref().unwrap_or_default();
             remarks.push(Remark::Warning(format!(
-                "read as {encoding}, which is a guess: does this read right? `{sample}` If not, say with `--encoding` \
-                 what the file is in"
+                "read as {encoding}, which is a guess: does this read right? `{sample}` {}",
+                if encoding.is_utf8() {
+                    "If not, say with `--encoding` what the file is in"
+                } else {
+                    "`run` wants to be told with `--encoding`"
+                }
             )));
         } else if !encoding.is_utf8() {
             remarks.push(Remark::Note(format!("read as {encoding}; `--encoding` overrides")));
