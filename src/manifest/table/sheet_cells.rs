@@ -1,5 +1,7 @@
 //! What is special about the cells of a sheet: links, errors, formulas without a value, pictures, text beside the table.
 
+use std::path::Path;
+
 use csv::ByteRecord;
 
 use crate::escape;
@@ -57,22 +59,33 @@ pub(super) fn judge(
     }
 }
 
-/// An address is what the cell says, or else where it leads: an edited text often keeps the link it had.
-/// Gives back whether it is where it leads.
+/// An address is what the cell says, or else where it leads: an edited text often keeps the link it had. The name of a file
+/// is an address, too, and a link to a file is of some other computer. Gives back whether it is where it leads.
 fn follow(field: Field, target: &str, cells: &mut Cells, problems: &mut Vec<Problem>) -> bool {
     if !matches!(field, Field::ImageUrl | Field::CallbackUrl) {
         return false;
     }
     let text = cells.get(field);
-    if !is_address(text) {
+    let stands_by_itself = is_address(text) || (field == Field::ImageUrl && names_a_file(text));
+    if !stands_by_itself {
         cells.set(field, target);
         return true;
     }
-    if !is_same_address(text, target) {
+    if is_address(target) && !is_same_address(text, target) {
         let found = format!("it leads to {}", web_url::shown(target));
         problems.push(Problem::of_column(Rule::LinkElsewhere, field.as_str(), found));
     }
     false
+}
+
+/// Whether a text ends like the name of an image.
+fn names_a_file(text: &str) -> bool {
+    let extension = Path::new(text).extension().unwrap_or_default();
+    [
+        "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic",
+    ]
+    .iter()
+    .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn is_address(text: &str) -> bool {

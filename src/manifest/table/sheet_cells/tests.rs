@@ -80,6 +80,27 @@ fn a_link_is_followed_where_the_text_is_no_address() {
 }
 
 #[test]
+fn the_name_of_a_file_is_not_overruled_by_a_link() {
+    let mut clips = sheet("Clips", &[&["prompt", "image_url"], &["a", ""], &["b", ""]]);
+    clips.write_url(1, 1, Url::new(ADDRESS).set_text("boat.PNG")).unwrap();
+    clips
+        .write_url(2, 1, Url::new("file:///C:/old/boat.png").set_text("boat.png"))
+        .unwrap();
+    let (told, _) = read(vec![clips], &Reading::default());
+    let missing = "`image_url` is neither a web address nor a file that is there";
+    assert_eq!(
+        told[0].0,
+        [
+            format!(
+                "Clips!B2: the link of `image_url` leads elsewhere than its text, which is used: it leads to {ADDRESS}"
+            ),
+            format!("Clips!B2: {missing}: boat.PNG"),
+        ]
+    );
+    assert_eq!(told[1].0, [format!("Clips!B3: {missing}: boat.png")]);
+}
+
+#[test]
 fn what_a_cell_lacks_is_explained_once_and_in_its_place() {
     let mut clips = sheet(
         "My clips",
