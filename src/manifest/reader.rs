@@ -24,7 +24,7 @@ pub struct Manifest<'i> {
 #[derive(Debug)]
 enum Rows {
     Table(Box<TableRows>),
-    Lines(JsonlRows),
+    Lines(Box<JsonlRows>),
 }
 
 impl<'i> Manifest<'i> {
@@ -47,7 +47,7 @@ impl<'i> Manifest<'i> {
             Format::Csv | Format::Tsv | Format::Workbook => {
                 Rows::Table(Box::new(TableRows::open(path, file, format, reading)?))
             }
-            Format::Jsonl => Rows::Lines(JsonlRows::open(path, file, reading)?),
+            Format::Jsonl => Rows::Lines(Box::new(JsonlRows::open(path, file, reading)?)),
         };
         let columns = match &rows {
             Rows::Table(table) => table.columns(),

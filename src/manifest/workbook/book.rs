@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::sync::Arc;
 
+use memchr::memmem;
+
 use crate::manifest::workbook::error::{Foreign, WorkbookError};
 use crate::manifest::workbook::ods::Ods;
 use crate::manifest::workbook::package::Package;
@@ -36,9 +38,8 @@ impl Book {
     }
 
     fn open_archive(mut package: Package) -> Result<Book, WorkbookError> {
-        let media_type = package.beginning("mimetype", 100)?;
-        if let Some(kind) = media_type.strip_prefix(b"application/vnd.oasis.opendocument.") {
-            return match kind {
+        if let Some(kind) = open_document_kind(&mut package)? {
+            return match kind.as_slice() {
                 kind if kind.starts_with(b"spreadsheet") => Ok(Book::Ods(Box::new(Ods::open(package)?))),
                 kind if kind.starts_with(b"text") => Err(WorkbookError::Foreign(Foreign::TextDocument)),
                 kind if kind.starts_with(b"presentation") => Err(WorkbookError::Foreign(Foreign::Presentation)),
@@ -60,7 +61,7 @@ impl Book {
             }
             return Ok(Book::Xlsx(Box::new(Xlsx::open(package, &part)?)));
         }
-        let is_iwork = package.has_like(".iwa") || package.has("index.apxl");
+        let is_iwork = package.has_like(".iwa") || package.has_like("index.apxl");
         Err(WorkbookError::Foreign(if is_iwork {
             Foreign::Numbers
         } else {
@@ -95,6 +96,18 @@ impl Book {
     }
 }
 
+/// What an archive in the Open Document format is, by the part that says so alone, or by the list of its parts.
+fn open_document_kind(package: &mut Package) -> Result<Option<Vec<u8>>, WorkbookError> {
+    const FAMILY: &[u8] = b"application/vnd.oasis.opendocument.";
+    for part in ["mimetype", "META-INF/manifest.xml"] {
+        let said = package.beginning(part, HEAD_BYTES)?;
+        if let Some(at) = memmem::find(&said, FAMILY) {
+            return Ok(Some(said[at + FAMILY.len()..].to_vec()));
+        }
+    }
+    Ok(None)
+}
+
 /// Bytes by which a file is known.
 const HEAD_BYTES: u64 = 4 << 10;
 
@@ -113,7 +126,7 @@ fn foreign(head: &[u8]) -> Foreign {
         .unwrap_or(text)
         .trim_ascii_start();
     let lower = text.to_ascii_lowercase();
-    let has = |word: &str| memchr::memmem::find(&lower, word.as_bytes()).is_some();
+    let has = |word: &str| memmem::find(&lower, word.as_bytes()).is_some();
     match head {
         [] => Foreign::Empty,
         [0x09, 0x00 | 0x02 | 0x04 | 0x08, ..] => Foreign::AncientExcel,

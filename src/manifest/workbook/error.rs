@@ -273,3 +273,58 @@ fn sheet_shown(sheet: &str) -> String {
 fn near(row: &Option<u32>) -> String {
     row.map(|row| format!(", near row {row}")).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_happened_and_what_to_do() {
+        let part: Arc<str> = Arc::from("xl/sh\u{1b}eet.xml");
+        for (error, said, help) in [
+            (
+                WorkbookError::Foreign(Foreign::Numbers),
+                "the file is an Apple Numbers document, not a workbook",
+                "export it from Numbers",
+            ),
+            (
+                WorkbookError::damaged(&part, "it ends too early").near_row(41),
+                "the workbook is damaged in `xl/sh\\u{1b}eet.xml`, near row 41: it ends too early",
+                "save it anew as XLSX",
+            ),
+            (
+                WorkbookError::TooLarge(Excess::Inflated),
+                "the workbook is larger than any manifest: unpacked it has more than 1024 MB",
+                "copy the rows into a new workbook",
+            ),
+            (
+                WorkbookError::DocumentType { part },
+                "`xl/sh\\u{1b}eet.xml` declares a document type, which no spreadsheet program writes",
+                "do not trust this one",
+            ),
+        ] {
+            assert_eq!(error.to_string(), said);
+            assert!(error.help().unwrap().contains(help), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_reading_failed_with_is_told_apart() {
+        let part: Arc<str> = Arc::from("part");
+        let of = |error: io::Error| WorkbookError::from_io(error, &part);
+        let ours = io::Error::other(WorkbookError::Protected);
+        assert!(matches!(of(ours), WorkbookError::Protected));
+        assert!(matches!(
+            of(io::Error::other("invalid checksum")),
+            WorkbookError::Damaged { .. }
+        ));
+        assert!(matches!(
+            of(io::ErrorKind::UnexpectedEof.into()),
+            WorkbookError::Damaged { .. }
+        ));
+        assert!(matches!(
+            of(io::ErrorKind::PermissionDenied.into()),
+            WorkbookError::Read { .. }
+        ));
+    }
+}

@@ -226,7 +226,9 @@ impl<'s> Rows<'s> {
             return Ok(());
         }
         let line = self.row.line;
-        let note = note.or_else(|| Some(Note::Link(Arc::clone(&self.links.over(line, column)?.1))));
+        // A link over an empty cell is one that nobody sees: ranges of links are often longer than what they were made for.
+        let link = (!is_blank).then(|| self.links.over(line, column)).flatten();
+        let note = note.or_else(|| Some(Note::Link(Arc::clone(&link?.1))));
         if let Some((range, ())) = self.merged.over(line, column) {
             if (range.first_row, range.first_column) != (line, column) {
                 // Behind a merged range; people see the range's first cell in its place.

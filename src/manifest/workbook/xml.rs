@@ -210,6 +210,7 @@ struct Metered<R> {
 }
 
 impl<R: BufRead> BufRead for Metered<R> {
+    #[inline]
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.left == 0 {
             let excess = Excess::Token(Arc::from(""));
@@ -218,6 +219,7 @@ impl<R: BufRead> BufRead for Metered<R> {
         self.inner.fill_buf()
     }
 
+    #[inline]
     fn consume(&mut self, count: usize) {
         self.left = self.left.saturating_sub(count);
         self.inner.consume(count);

@@ -214,3 +214,14 @@ fn a_row_that_repeats_an_id_names_the_cell_of_the_other() {
     );
     assert_eq!(survey.report.groups[0].rule, Rule::RepeatedId);
 }
+
+#[test]
+fn a_link_that_nobody_sees_is_not_followed() {
+    let mut clips = sheet("Clips", &[&["prompt", "image_url"], &["a", ""], &["b", " "]]);
+    let link = || Url::new(ADDRESS).set_text(" ");
+    clips.write_url(1, 1, link()).unwrap();
+    clips.write_url(2, 1, link()).unwrap();
+    let (told, _) = read(vec![clips], &Reading::default());
+    assert_eq!(told[0].0, ["Clips!B2: `image_url` is empty"]);
+    assert_eq!(told[1].0, ["Clips!B3: `image_url` is empty"]);
+}

@@ -275,6 +275,18 @@ fn a_million_blank_rows_end_at_once_and_too_many_rows_in_an_error() {
 }
 
 #[test]
+fn a_file_that_says_what_it_is_only_in_its_list_of_parts() {
+    let listing = b"<manifest:file-entry manifest:full-path='/' \
+        manifest:media-type='application/vnd.oasis.opendocument.spreadsheet'/>";
+    let content = format!("<x><table:table>{}</table:table></x>", row(&text("a")));
+    let bytes = archive([
+        ("META-INF/manifest.xml", &listing[..]),
+        ("content.xml", content.as_bytes()),
+    ]);
+    assert_eq!(read(&bytes).unwrap().rows, ["1: a"]);
+}
+
+#[test]
 fn encrypted_and_truncated_files_are_named_so() {
     let listing = b"<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>";
     let bytes = archive([

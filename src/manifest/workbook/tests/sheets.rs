@@ -1,7 +1,9 @@
 //! Which sheet is read.
 
+use crate::manifest::workbook::choose::Choice;
 use crate::manifest::workbook::error::WorkbookError;
-use crate::manifest::workbook::tests::{Xlsx, read, read_sheet, way, ways_of};
+use crate::manifest::workbook::records::SheetRecords;
+use crate::manifest::workbook::tests::{Xlsx, file_of, read, read_sheet, way, ways_of};
 
 fn table(first: &str) -> String {
     let cell = |row: u32, text: &str| format!(r#"<row r="{row}"><c r="A{row}" t="str"><v>{text}</v></c></row>"#);
@@ -53,7 +55,7 @@ fn without_any_header_it_is_the_first_with_rows() {
 }
 
 #[test]
-fn a_header_may_stand_on_the_twentieth_row_or_be_lent_by_merged_cells() {
+fn a_header_may_stand_on_the_twentieth_row() {
     let rows = |at: u32| -> String {
         let row = |row: u32| {
             let text = if row == at { "prompt" } else { "title" };
@@ -75,13 +77,12 @@ fn a_header_that_merged_cells_lend_counts() {
         r#"<row r="2"><c r="B2" t="str"><v>url</v></c></row></sheetData><mergeCells><mergeCell ref="A1:A2"/></mergeCells>"#
     );
     let xlsx = Xlsx::with_sheets(&[("Plain", "", &table("notes")), ("Lent", "", lent)]);
-    let choice = crate::manifest::workbook::choose::Choice {
+    let choice = Choice {
         sheet: None,
         hidden_rows: false,
         is_header: &|record| record.iter().eq([&b"image"[..], b"url"]),
     };
-    let file = crate::manifest::workbook::tests::file_of(&xlsx.bytes());
-    let records = crate::manifest::workbook::records::SheetRecords::open(file, choice).unwrap();
+    let records = SheetRecords::open(file_of(&xlsx.bytes()), choice).unwrap();
     assert_eq!(&**records.sheet(), "Lent");
 }
 

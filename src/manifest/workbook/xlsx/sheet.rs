@@ -221,7 +221,7 @@ impl Reading<'_> {
         if is_picture || of_formula == Some(Note::Picture) {
             return rows.cell(cell.column, "", Some(Note::Picture), &self.part);
         }
-        let error = (cell.kind == Kind::Error).then_some(&cell.value);
+        let error = (cell.kind == Kind::Error && !cell.value.is_empty()).then_some(&cell.value);
         let note = of_formula.or_else(|| error.map(|shown| Note::Error(Arc::from(shown.as_str()))));
         let text = match cell.kind {
             Kind::Shared if cell.value.is_empty() => "",
