@@ -23,7 +23,7 @@ use crate::manifest::row::{Row, push_json};
 use crate::manifest::text::{self, TextReadAs, Utf8Text, not_text};
 use crate::manifest::validate::Cells;
 use crate::manifest::{Field, MOST_COLUMNS, MOST_ROW_BYTES, ManifestError, Problem, Reading, Rule};
-use crate::row::MODEL;
+use crate::row::{MODEL, SURPLUS_COLUMN};
 
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -103,8 +103,7 @@ impl JsonlRows {
                 continue;
             }
             object.text.push_str(text);
-            object.read(&mut self.keys, &mut row.cells, &mut row.problems);
-            row.is_illegible = !row.problems.is_empty() && object.entries.is_empty();
+            row.is_illegible = !object.read(&mut self.keys, &mut row.cells, &mut row.problems);
             return Ok(true);
         }
     }
@@ -246,14 +245,19 @@ impl Object {
         out.push('}');
     }
 
-    fn read(&mut self, keys: &mut Keys, cells: &mut Cells, problems: &mut Vec<Problem>) {
+    /// Takes the values out of the text; `false` if they are not to be trusted.
+    fn read(&mut self, keys: &mut Keys, cells: &mut Cells, problems: &mut Vec<Problem>) -> bool {
         let entries = match entries_of(&self.text) {
             Ok(entries) => entries,
-            Err(problem) => return problems.push(problem),
+            Err(problem) => {
+                problems.push(problem);
+                return false;
+            }
         };
         if entries.len() > MOST_COLUMNS {
             let found = grouped(entries.len());
-            return problems.push(Problem::of_row(Rule::TooManyKeys, found));
+            problems.push(Problem::of_row(Rule::TooManyKeys, found));
+            return false;
         }
         let before = problems.len();
         report_repeated_keys(&entries, "", problems);
@@ -261,7 +265,20 @@ impl Object {
             check_value(key, value, problems);
         }
         if problems.len() > before {
-            return;
+            return false;
+        }
+        let begin = self.text.as_ptr() as usize;
+        self.entries.extend(entries.iter().map(|(key, value)| {
+            let at = value.get().as_ptr() as usize - begin;
+            (key.clone().into_owned(), at..at + value.get().len())
+        }));
+        // A row of results whose table had cells beyond its header: which value is which is not known.
+        if self
+            .text_of(SURPLUS_COLUMN)
+            .is_some_and(|cells| !cells.trim_ascii().is_empty())
+        {
+            problems.push(Problem::of_surplus_cells());
+            return false;
         }
         let input = entries
             .iter()
@@ -281,11 +298,7 @@ impl Object {
         if let Some((_, input)) = input {
             reading.take_input(input);
         }
-        let begin = self.text.as_ptr() as usize;
-        self.entries.extend(entries.iter().map(|(key, value)| {
-            let at = value.get().as_ptr() as usize - begin;
-            (key.clone().into_owned(), at..at + value.get().len())
-        }));
+        true
     }
 }
 

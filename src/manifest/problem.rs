@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::image;
 use crate::manifest::{Field, MOST_CELL_BYTES, MOST_COLUMNS};
-use crate::row::MODEL;
+use crate::row::{MODEL, SURPLUS_COLUMN};
 
 /// Whether a row can be sent all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -296,6 +296,12 @@ impl Problem {
             found: found.into(),
             at: None,
         }
+    }
+
+    /// That of a row of results which had more cells than the header when they were written.
+    pub(super) fn of_surplus_cells() -> Problem {
+        let found = "the row had more cells than the header when the results were written";
+        Problem::of_column(Rule::FieldCount, SURPLUS_COLUMN, found)
     }
 
     pub(super) fn of_column(rule: Rule, column: impl Into<Cow<'static, str>>, found: impl Into<String>) -> Problem {

@@ -23,7 +23,6 @@ use crate::manifest::{Field, Format, MOST_CELL_BYTES, MOST_COLUMNS, ManifestErro
 
 pub(super) use records::Source;
 
-use crate::row::SURPLUS_COLUMN;
 use records::Records;
 
 /// How many rows the header is looked for in: titles, a date and a remark may stand above it.
@@ -60,6 +59,7 @@ impl TableRows {
             columns: header.kept.clone(),
             width: header.names.len(),
             outcome: header.outcome,
+            // Also a workbook: it may be CSV results that somebody saved as one, and those that we write are spelt alike.
             defused: header.outcome.is_some(),
         });
         Ok(TableRows {
@@ -76,17 +76,22 @@ impl TableRows {
 
     /// The names of the user's own columns.
     pub(super) fn columns(&self) -> Vec<String> {
-        self.kept
-            .columns
-            .iter()
-            .map(|at| self.header.names[*at].clone())
-            .collect()
+        self.kept.columns.iter().map(|at| self.name_of(*at)).collect()
+    }
+
+    /// The column's name as the user has it: results defuse names, too.
+    fn name_of(&self, column: usize) -> String {
+        let name = &self.header.names[column];
+        if self.kept.defused {
+            escape::from_spreadsheet(name).to_owned()
+        } else {
+            name.clone()
+        }
     }
 
     /// The name of the column that holds `field`.
     pub(super) fn column_name(&self, field: Field) -> Option<String> {
-        let column = self.header.columns[field as usize]?;
-        Some(self.header.names[column].clone())
+        self.header.columns[field as usize].map(|column| self.name_of(column))
     }
 
     /// What the places of the table are.
@@ -176,12 +181,11 @@ impl TableRows {
             }
         }
         if let Some(at) = self.header.surplus
-            && record.get(at).is_some_and(|cell| !cell.trim_ascii().is_empty())
+            && record.get(at).is_some_and(|cell| !self.is_blank(cell))
         {
-            let found = "the row had more cells than the header when the results were written";
             return Some(Problem {
                 at: u32::try_from(at).ok(),
-                ..Problem::of_column(Rule::FieldCount, SURPLUS_COLUMN, found)
+                ..Problem::of_surplus_cells()
             });
         }
         if record.as_slice().len() > MOST_CELL_BYTES {
@@ -193,6 +197,19 @@ impl TableRows {
             });
         }
         None
+    }
+
+    /// Whether there is no text in a cell, also none that was defused.
+    fn is_blank(&self, cell: &[u8]) -> bool {
+        let is_defused = |cell: &[u8]| {
+            let cell = std::str::from_utf8(cell).unwrap_or_default();
+            escape::from_spreadsheet(cell).len() < cell.len()
+        };
+        let own = match cell {
+            [b'\'', own @ ..] if self.kept.defused && is_defused(cell) => own,
+            own => own,
+        };
+        own.trim_ascii().is_empty()
     }
 
     fn counted(&self, cells: usize, text: &TextRecords) -> String {

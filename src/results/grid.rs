@@ -133,5 +133,9 @@ impl Surplus {
             }
             cell.to_mut().push_str(&cells::text(value));
         }
+        // Also a cell too many that is empty spoils its row: something has to show that there was one.
+        if values.len() > self.from && cell.is_empty() {
+            cell.to_mut().push(self.delimiter);
+        }
     }
 }

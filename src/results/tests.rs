@@ -149,6 +149,7 @@ fn cells_beyond_the_header_have_a_column_of_their_own() {
         queued(2, r#"["a","b"]"#),
         queued(3, r#"["a","b","too","=much"]"#),
         queued(4, r#"["short"]"#),
+        queued(5, r#"["a","b",""]"#),
     ];
     let ragged = |names: &[&str], delimiter| Layout {
         dialect: Dialect {
@@ -168,6 +169,7 @@ fn cells_beyond_the_header_have_a_column_of_their_own() {
     a;b;;2;queued;;;;0;;;;;
     a;b;"too;=much";3;queued;;;;0;;;;;
     short;;;4;queued;;;;0;;;;;
+    a;b;";";5;queued;;;;0;;;;;
     "#);
     let text = written("r.tsv", &ragged(&["status", "prompt"], None));
     assert!(text.contains("\nb\ttoo,=much\t3\tqueued"), "{text}");
@@ -507,7 +509,7 @@ proptest! {
         }
         for (column, name) in (0..).zip(&header) {
             let read = sheet.get_value((0, column)).map(ToString::to_string).unwrap_or_default();
-            prop_assert_eq!(&read, name);
+            prop_assert_eq!(escape::from_spreadsheet(&read), name);
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) const KEY: &str = "canary-key-5f1c9a77e0";
 pub(crate) struct Batch {
     pub(crate) folder: TempDir,
     pub(crate) manifest: PathBuf,
-    base_url: String,
+    pub(crate) base_url: String,
 }
 
 impl Batch {

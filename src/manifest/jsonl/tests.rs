@@ -52,6 +52,23 @@ fn with(more: &str) -> Told {
 }
 
 #[test]
+fn a_row_that_had_surplus_cells_stays_invalid_and_keeps_them() {
+    let told = with(r#","surplus_cells":"too,much","status":"invalid","task_id":null"#);
+    assert_eq!((&told.submission, &told.id), (&None, &None));
+    assert!(
+        told.problems[0].contains("had more cells than the header"),
+        "{:?}",
+        told.problems
+    );
+    assert!(told.kept.ends_with(r#""surplus_cells":"too,much"}"#), "{}", told.kept);
+    assert!(
+        with(r#","surplus_cells":null,"status":"queued","task_id":null"#)
+            .submission
+            .is_some()
+    );
+}
+
+#[test]
 fn both_forms_make_the_same_submission() {
     let flat = with(r#","duration":10,"resolution":768,"callback_url":"https://me.example.org/cb","id":7"#);
     let body = one(&format!(

@@ -67,7 +67,8 @@ impl Sheet {
     ) -> Result<(), XlsxError> {
         self.worksheet.set_row_height(row, size::HEADER_HEIGHT)?;
         for ((place, column), name) in (0..).zip(&mut self.columns).zip(names) {
-            let name = text::cut(name).map_or(Cow::Borrowed(name), Cow::Owned);
+            let name = text::kept(name);
+            let name = text::cut(&name).map_or(name, Cow::Owned);
             column.size.see_header(&name);
             let format = styles.header(column.is_added);
             self.worksheet.write_string_with_format(row, place, name, format)?;
