@@ -12,7 +12,7 @@ use super::failure::Failure;
 /// Names of the notes that an import leaves in the ledger.
 pub(super) const COLUMNS_NOTE: &str = "columns";
 pub(super) const FORMAT_NOTE: &str = "format";
-/// A [`Dialect`](crate::results::Dialect) in JSON; ledgers of earlier versions have none.
+/// A [`Dialect`] in JSON; ledgers of earlier versions have none.
 pub(super) const DIALECT_NOTE: &str = "dialect";
 const FINGERPRINT_NOTE: &str = "fingerprint";
 

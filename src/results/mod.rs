@@ -16,7 +16,7 @@
 //! | `files.rs` | how a workbook links to the videos |
 //! | `summary.rs` | what the last sheet of a workbook says |
 //!
-//! How a table is written, and how a file is replaced, is a matter of [`tables`](crate::tables).
+//! How a table is written, and how a file is replaced, is a matter of [`crate::tables`].
 
 mod cells;
 mod files;

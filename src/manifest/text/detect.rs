@@ -1,7 +1,7 @@
 //! Which encoding a file has, and how sure that is.
 //!
 //! In this order: a byte order mark decides; then what the user says; then the zero bytes of UTF-16; then whether the
-//! lines beyond ASCII are UTF-8; and only for what is left the evidence is weighed ([`judge`]). All of it depends on the
+//! lines beyond ASCII are UTF-8; and only for what is left the evidence is weighed ([`judge()`]). All of it depends on the
 //! bytes of the file alone, so every reading of a file comes to the same.
 
 mod evidence;
