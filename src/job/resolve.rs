@@ -761,6 +761,7 @@ mod tests {
             manifest: "shots/clips.csv",
             results: "shots/clips.results.csv",
             ledger: "shots/clips.csv.ledger",
+            ledger_is_named: false,
             reading: Reading {
                 columns: ColumnMap {
                     mappings: [],
