@@ -125,7 +125,10 @@ fn measure(mode: &str, path: &Path) -> Outcome<()> {
     let begin = Instant::now();
     match mode {
         // A quarter of the rows has a cell without text, which is not in the file.
-        "bare" => assert_eq!(read_bare(path)?, (ROWS as usize + 1) * COLUMNS.len() - ROWS as usize / 4),
+        "bare" => assert_eq!(
+            read_bare(path)?,
+            (ROWS as usize + 1) * COLUMNS.len() - ROWS as usize / 4
+        ),
         _ => {
             let found = survey(path, &Reading::default(), &mut Images::beside(path, false), |_| {})?;
             assert_eq!((found.rows, found.invalid), (ROWS, 0));
