@@ -23,6 +23,11 @@ fn every_cell_says_what_another_reader_finds_in_it() {
             for (column, text) in (0..).zip(&row) {
                 let data = range.get_value((line - 1, column)).unwrap_or(&Data::Empty);
                 kinds[kind_of(data)] += 1;
+                let is_truth = matches!(data, Data::Float(number) if [("TRUE", 1.0), ("FALSE", 0.0)].contains(&(&**text, *number)));
+                if is_truth && path.extension().is_some_and(|extension| extension == "ods") {
+                    // LibreOffice makes a formula of a truth that comes from XLSX: a number that shows as a word.
+                    continue;
+                }
                 assert_eq!(
                     *text,
                     in_our_words(data),
