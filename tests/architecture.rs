@@ -35,7 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
     ("sandbox", &[]),
-    ("template", &["job", "manifest"]),
+    ("template", &["job", "manifest", "tables"]),
     (
         "cli",
         &[

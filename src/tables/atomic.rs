@@ -66,11 +66,7 @@ impl AtomicFile {
     pub fn commit(self) -> io::Result<()> {
         self.temporary.as_file().sync_all()?;
         self.temporary.persist(&self.target).map_err(|error| error.error)?;
-        match File::open(directory_of(&self.target)).and_then(|directory| directory.sync_all()) {
-            // Some network file systems cannot sync a directory; the file is complete and in place all the same.
-            Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Err(error),
-            _ => Ok(()),
-        }
+        make_entry_durable(&self.target)
     }
 }
 
@@ -119,7 +115,17 @@ fn open_beside(target: &Path, prefix: &str, old: Option<&Metadata>) -> io::Resul
     Ok(temporary)
 }
 
-fn directory_of(path: &Path) -> &Path {
+/// Makes durable that there is a file of this name: the file itself has to be on the disk already.
+pub fn make_entry_durable(path: &Path) -> io::Result<()> {
+    match File::open(directory_of(path)).and_then(|directory| directory.sync_all()) {
+        // Some network file systems cannot sync a directory; the file is complete and in place all the same.
+        Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The folder in which `path` is; the current one for a mere name.
+pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) => Path::new("."),

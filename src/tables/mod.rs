@@ -28,7 +28,7 @@ mod separated;
 mod table;
 mod workbook;
 
-pub use atomic::AtomicFile;
+pub use atomic::{AtomicFile, directory_of, make_entry_durable};
 pub use cell::{Cell, Target, Tone};
 pub use error::{Purpose, TableError};
 pub use format::Format;

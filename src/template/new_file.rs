@@ -1,12 +1,13 @@
 //! A file that was not there before: it appears whole, in one step, and takes nothing's place.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
+use crate::tables::{directory_of, make_entry_durable};
 use crate::template::TemplateError;
 
 /// A file's content, beside where it will be until [`place`](NewFile::place). Dropped, it leaves no trace.
@@ -50,13 +51,7 @@ impl NewFile {
                 ErrorKind::AlreadyExists => TemplateError::Exists { path: path.clone() },
                 _ => failed(&path, error.error),
             })?;
-        match File::open(directory_of(&path)).and_then(|directory| directory.sync_all()) {
-            // Some network file systems cannot sync a directory; the file is complete and in place all the same.
-            Err(error) if !matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
-                Err(failed(&path, error))
-            }
-            _ => Ok(()),
-        }
+        make_entry_durable(&path).map_err(|error| failed(&path, error))
     }
 }
 
@@ -67,15 +62,9 @@ fn failed(path: &Path, source: io::Error) -> TemplateError {
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     use super::*;
