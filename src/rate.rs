@@ -31,6 +31,12 @@ impl Rate {
     };
 }
 
+impl Default for Rate {
+    fn default() -> Rate {
+        Rate::ACCOUNT
+    }
+}
+
 impl fmt::Display for Rate {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

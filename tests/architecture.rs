@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
+    ("page", &["ledger", "view"]),
     ("sandbox", &[]),
     ("template", &["job", "manifest", "tables"]),
     (
@@ -50,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "collect",
             "results",
             "view",
+            "page",
             "sandbox",
             "template",
         ],

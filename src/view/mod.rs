@@ -12,6 +12,7 @@
 //! | `counts.rs`, `causes.rs` | how many rows are in which state, and why |
 //! | `ending.rs` | the exit code |
 //! | `hints.rs` | what to do next |
+//! | `overview.rs`, `rows.rs` | what the live page, the report and the metrics show |
 //! | `progress/` | the bar, or lines where there is no terminal |
 //! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
 //! | `wording.rs` | how numbers and durations are written |
@@ -23,7 +24,9 @@ mod ending;
 mod hints;
 pub mod logs;
 mod money;
+mod overview;
 mod progress;
+mod rows;
 mod secrets;
 mod summary;
 mod wording;
@@ -34,7 +37,12 @@ pub use counts::Counts;
 pub use ending::{Ending, exit_of};
 pub use hints::{BALANCE_UNREAD, remedy};
 pub use money::{Account, Bill, Cost};
+pub use overview::{
+    Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, Slice, Step,
+    Timeline,
+};
 pub use progress::{ImageCounts, Pause, Progress, Snapshot, Target, TaskCounts};
+pub use rows::{Media, RequestStory, RowCard, RowStory, RowsPage, RowsQuery};
 pub use secrets::Secrets;
 pub use summary::{Command, ExtraTask, Halt, Signal, Summary};
 pub use wording::{counted, credits};
