@@ -18,12 +18,15 @@ mod manual;
 mod news;
 mod open_batch;
 mod outputs;
+#[expect(dead_code, reason = "the commands that look on come next")]
+mod overview;
 mod receiving;
 mod run;
 mod same_name;
 pub mod sandbox;
 mod serve;
 mod settle;
+mod shown;
 mod signals;
 mod status;
 

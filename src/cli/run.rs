@@ -96,8 +96,8 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let mut summary = match summary_of(&job, selection, Command::Run) {
         Ok(summary) => summary,
         // Not 2, which would say that nothing was sent.
-        Err(failure) => {
-            failure.report();
+        Err(error) => {
+            Failure::from(error).report();
             return Ok(Ending::Halted.into());
         }
     };

@@ -35,7 +35,7 @@ pub use causes::{Cause, Causes};
 pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
-pub use hints::{BALANCE_UNREAD, remedy};
+pub use hints::{BALANCE_UNREAD, remedy, row_remedy};
 pub use money::{Account, Bill, Cost};
 pub use overview::{
     Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, Slice, Step,

@@ -4,14 +4,18 @@
 //! | --- | --- |
 //! | `rows.rs` | rows, one after the other or one alone |
 //! | `requests.rs` | requests, and the tasks they made |
+//! | `history.rs` | runs, and what requests and tasks came to |
 //! | `totals.rs` | how many |
 //! | `money.rs` | what they cost |
 
+mod history;
 mod money;
 mod requests;
 mod rows;
 mod totals;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -19,6 +23,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::ledger::store::{behind_links, connect, has_wal};
 use crate::ledger::{LedgerError, Realm, schema};
 
+pub use history::{PastRequest, PastRun, TaskOutcome};
 pub use money::{Account, Money};
 pub use requests::{AttemptRow, Bearer};
 pub use rows::StoredRow;
@@ -34,6 +39,8 @@ const IS_EXTRA: &str = "(a.announced IS NOT NULL AND a.announced IS NOT a.task_i
 pub struct Reader {
     pub(super) connection: Connection,
     path: PathBuf,
+    /// Which file it is, whatever bears its name later.
+    file: Option<(u64, u64)>,
 }
 
 impl Reader {
@@ -46,6 +53,8 @@ impl Reader {
         {
             return Err(LedgerError::Missing { path: path.to_owned() });
         }
+        // Looked at first: should another file take the name now, what is read is known to be of the past.
+        let file = file_at(path);
         // Able to write, because the last connection that is closed tidies up: a mere reader would leave SQLite's log
         // and its index behind.
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, schema::FORMAT).and_then(|connection| {
@@ -65,7 +74,21 @@ impl Reader {
         Ok(Reader {
             connection,
             path: path.to_owned(),
+            file,
         })
+    }
+
+    /// Whether the file that is read is still the one at its path. Where it is not, what is read is of the past.
+    pub fn is_current(&self) -> bool {
+        // While it is open its number is not given to another file.
+        self.file.is_some() && file_at(&self.path) == self.file
+    }
+
+    /// A number that changes whenever somebody else has committed something.
+    pub fn version(&self) -> Result<i64, LedgerError> {
+        self.connection
+            .pragma_query_value(None, "data_version", |row| row.get(0))
+            .map_err(|source| self.failed(source))
     }
 
     /// Whether the rows were sent to the embedded sandbox.
@@ -84,6 +107,11 @@ impl Reader {
     pub(super) fn failed(&self, source: rusqlite::Error) -> LedgerError {
         LedgerError::sqlite(&self.path, "read", source)
     }
+}
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn connect_uri(path: &Path, uri: &str) -> Result<Connection, LedgerError> {

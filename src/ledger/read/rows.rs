@@ -55,6 +55,48 @@ impl Reader {
         )
     }
 
+    /// At most `most` rows of the manifest behind number `after`, in its order.
+    pub fn for_each_row_behind<E: From<LedgerError>>(
+        &self,
+        after: u64,
+        most: u32,
+        visit: impl FnMut(&StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Beyond what SQLite can count there is nothing.
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        self.visit(
+            &format!(
+                "FROM manifest m LEFT JOIN rows r USING (row_id) WHERE m.number > {after} ORDER BY m.number LIMIT {most}"
+            ),
+            visit,
+        )
+    }
+
+    /// Every row of the manifest that is recorded in one of `states`, in its order.
+    pub fn for_each_row_in<E: From<LedgerError>>(
+        &self,
+        states: &[RowState],
+        visit: impl FnMut(&StoredRow<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let words: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
+        self.visit(
+            &format!(
+                "FROM manifest m LEFT JOIN rows r USING (row_id) WHERE coalesce(r.state, 'invalid') IN ({})
+                 ORDER BY m.number",
+                words.join(", ")
+            ),
+            visit,
+        )
+    }
+
+    /// The number of the manifest's last row, which is how many it has.
+    pub fn last_number(&self) -> Result<u64, LedgerError> {
+        self.connection
+            .prepare_cached("SELECT coalesce(max(number), 0) FROM manifest")
+            .and_then(|mut statement| statement.query_row([], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs())))
+            .map_err(|source| self.failed(source))
+    }
+
     /// Every row whose fate is unknown, those that left the manifest included (with number and line 0), in the
     /// manifest's order.
     pub fn for_each_unknown<E: From<LedgerError>>(
@@ -85,10 +127,8 @@ impl Reader {
     pub fn submission(&self, row_id: i64) -> Result<Option<Submission<'static>>, LedgerError> {
         let text: Option<String> = self
             .connection
-            .query_row("SELECT submission FROM rows WHERE row_id = ?1", [row_id], |row| {
-                row.get(0)
-            })
-            .optional()
+            .prepare_cached("SELECT submission FROM rows WHERE row_id = ?1")
+            .and_then(|mut statement| statement.query_row([row_id], |row| row.get(0)).optional())
             .map_err(|source| self.failed(source))?;
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
