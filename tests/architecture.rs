@@ -18,6 +18,7 @@ const LEAVES: &[&str] = &[
     "price",
     "rate",
     "row",
+    "secret_url",
     "webhook_key",
 ];
 
@@ -34,6 +35,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
+    ("notify", &["web"]),
     ("page", &["ledger", "view"]),
     ("sandbox", &[]),
     ("template", &["job", "manifest", "tables"]),
@@ -51,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "collect",
             "results",
             "view",
+            "notify",
             "page",
             "sandbox",
             "template",
