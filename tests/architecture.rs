@@ -25,16 +25,17 @@ const LEAVES: &[&str] = &[
 const LAYERS: &[(&str, &[&str])] = &[
     ("job", &["manifest"]),
     ("web", &[]),
+    ("server", &[]),
     ("manifest", &[]),
     ("kie", &["web"]),
     ("ledger", &[]),
     ("preflight", &["web"]),
     ("dispatch", &["job", "kie", "ledger"]),
-    ("collect", &["job", "kie", "ledger", "web"]),
+    ("collect", &["job", "kie", "ledger", "server", "web"]),
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
-    ("page", &["ledger", "view"]),
+    ("page", &["ledger", "server", "view", "web"]),
     ("sandbox", &[]),
     ("template", &["job", "manifest", "tables"]),
     (
@@ -42,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "job",
             "web",
+            "server",
             "manifest",
             "tables",
             "kie",
