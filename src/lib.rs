@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { page } → { preflight  dispatch  collect  results  view  notify  sandbox  template } → { job  kie  ledger  tables } → { manifest  web } → leaf types
+//! main → cli → { page } → { preflight  dispatch  collect  results  view  notify  sandbox  template } → { job  kie  ledger  tables } → { manifest  server  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -23,6 +23,7 @@ pub mod secret_url;
 pub mod webhook_key;
 
 pub mod job;
+pub mod server;
 pub mod web;
 
 // The world: the file, the API, the durable record.

@@ -26,17 +26,18 @@ const LEAVES: &[&str] = &[
 const LAYERS: &[(&str, &[&str])] = &[
     ("job", &["manifest"]),
     ("web", &[]),
+    ("server", &[]),
     ("manifest", &[]),
     ("kie", &["web"]),
     ("ledger", &[]),
     ("preflight", &["web"]),
     ("dispatch", &["job", "kie", "ledger"]),
-    ("collect", &["job", "kie", "ledger", "web"]),
+    ("collect", &["job", "kie", "ledger", "server", "web"]),
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
     ("notify", &["web"]),
-    ("page", &["ledger", "view"]),
+    ("page", &["ledger", "server", "view", "web"]),
     ("sandbox", &[]),
     ("template", &["job", "manifest", "tables"]),
     (
@@ -44,6 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "job",
             "web",
+            "server",
             "manifest",
             "tables",
             "kie",
