@@ -4,6 +4,7 @@ use super::summary::{Command, Halt, Summary};
 use super::wording::{counted, grouped, has};
 use crate::escape;
 use crate::kie::Remedy;
+use crate::row::RowState;
 
 /// One sentence for each thing that is left to do, the most pressing first.
 pub(super) fn hints(summary: &Summary) -> Vec<String> {
@@ -181,6 +182,38 @@ pub fn remedy(halt: &Halt) -> &'static str {
     }
 }
 
+/// What to do about one row in trouble, as a clause: by what it came to and the code it came with.
+pub fn remedy_of_row(state: RowState, code: &str) -> &'static str {
+    match (state, code) {
+        (_, "changed") => "change it back, or pay for the new content: run again with `--resubmit-changed`",
+        (RowState::Invalid, _) => "correct it in the manifest and run again",
+        (RowState::Rejected, "image") => "put the image file back, then run again",
+        (RowState::Rejected, "dropped") => {
+            "it was given up and may have been paid for: `--retry-rejected=dropped` sends it again"
+        }
+        (RowState::Rejected, "422") => "correct what the message names in the manifest, then run again",
+        (RowState::Rejected, _) => {
+            "correct it in the manifest and run again, or try it unchanged with `--retry-rejected`"
+        }
+        (RowState::Unknown, _) => {
+            "it may have been taken and paid for: look for it at https://kie.ai/logs and decide with `hailuo-batch settle`"
+        }
+        (RowState::Failed, "no_record" | "no_result") => {
+            "`collect` looks once more; only `--retry-failed` with this code makes it anew, and it may be paid for twice"
+        }
+        (RowState::Failed, _) => {
+            "failed tasks are free as a rule: change the prompt or the image if the message asks for it, and run again \
+             with `--retry-failed`"
+        }
+        (RowState::Succeeded, "expired") => "the API has deleted the video: run the row anew under another `id`",
+        (RowState::Succeeded, "disk_full") => "make room on the disk, then `collect` again",
+        (RowState::Succeeded, "") => "save its video with `collect`",
+        (RowState::Succeeded, _) => "`collect` tries again to save its video",
+        (RowState::Queued, _) => "run again",
+        (RowState::Sending | RowState::Accepted | RowState::Saved, _) => "nothing: wait for it, or look at it",
+    }
+}
+
 /// `the row`, `the 12 rows`.
 fn those(number: u64, noun: &str) -> String {
     match number {
@@ -198,7 +231,7 @@ fn again(summary: &Summary) -> String {
 }
 
 /// The command that was given.
-fn same(summary: &Summary) -> String {
+pub(super) fn same(summary: &Summary) -> String {
     if summary.command_line.is_empty() {
         return format!("`hailuo-batch run {}{}`", selection(summary), place(summary));
     }

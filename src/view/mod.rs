@@ -13,6 +13,7 @@
 //! | `ending.rs` | the exit code |
 //! | `hints.rs` | what to do next |
 //! | `overview.rs`, `rows.rs` | what the live page, the report and the metrics show |
+//! | `html/` | the live page and the report |
 //! | `progress/` | the bar, or lines where there is no terminal |
 //! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
 //! | `wording.rs` | how numbers and durations are written |
@@ -22,6 +23,7 @@ mod collected;
 mod counts;
 mod ending;
 mod hints;
+pub mod html;
 pub mod logs;
 mod money;
 mod overview;
@@ -35,7 +37,7 @@ pub use causes::{Cause, Causes};
 pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
-pub use hints::{BALANCE_UNREAD, remedy};
+pub use hints::{BALANCE_UNREAD, remedy, remedy_of_row};
 pub use money::{Account, Bill, Cost};
 pub use overview::{
     Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, Slice, Step,
