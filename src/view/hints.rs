@@ -241,7 +241,7 @@ fn again(summary: &Summary) -> String {
 }
 
 /// The command that was given.
-fn same(summary: &Summary) -> String {
+pub(super) fn same(summary: &Summary) -> String {
     if summary.command_line.is_empty() {
         return format!("`hailuo-batch run {}{}`", selection(summary), place(summary));
     }

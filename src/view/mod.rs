@@ -14,6 +14,7 @@
 //! | `hints.rs` | what to do next |
 //! | `notice.rs` | the same in short, for people who were not there |
 //! | `overview.rs`, `rows.rs` | what the live page, the report and the metrics show |
+//! | `html/` | the live page and the report |
 //! | `progress/` | the bar, or lines where there is no terminal |
 //! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
 //! | `wording.rs` | how numbers and durations are written |
@@ -23,6 +24,7 @@ mod collected;
 mod counts;
 mod ending;
 mod hints;
+pub mod html;
 pub mod logs;
 mod money;
 mod notice;
