@@ -19,6 +19,7 @@ pub mod pace;
 pub mod price;
 pub mod rate;
 pub mod row;
+pub mod secret_url;
 pub mod webhook_key;
 
 pub mod job;

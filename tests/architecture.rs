@@ -18,6 +18,7 @@ const LEAVES: &[&str] = &[
     "price",
     "rate",
     "row",
+    "secret_url",
     "webhook_key",
 ];
 

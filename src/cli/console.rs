@@ -25,6 +25,8 @@ impl Console {
     pub(super) fn new(job: &Job) -> Result<Console, Failure> {
         let output = &job.output;
         let secrets = Secrets::default();
+        // Before the first line is written: libraries log what they connect to.
+        job.notices.hide_in(|secret| secrets.hide(secret));
         let json = output.log_format == LogFormat::Json;
         let mode = match output.progress {
             _ if output.quiet => ProgressMode::None,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock::Wall;
 use crate::collect::CollectReport;
-use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting};
+use crate::job::{Access, Collecting, Files, Job, Notifying, Place, Receiving, Reporting};
 use crate::ledger::{Reader, Store};
 use crate::view::{Command, Counts};
 
@@ -36,6 +36,8 @@ pub(super) struct BatchArgs {
     place: Place,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    notifying: Notifying,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -62,9 +64,10 @@ impl OpenBatch {
             collecting,
             place,
             access,
+            notifying,
             reporting,
         } = args;
-        let job = Job::load((files, place, access, collecting, receiving, reporting).into())?;
+        let job = Job::load((files, place, access, collecting, receiving, notifying, reporting).into())?;
         let console = Console::new(&job)?;
         collecting::names_of(&job)?;
         let authorization = authorization(&job, &console)?;
