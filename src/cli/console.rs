@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::job::{Job, LogFormat, ProgressMode};
 use crate::view::logs::{self, LogConfig};
@@ -109,16 +108,16 @@ impl Console {
         self.answer(&format!("{}\n", crate::escape::for_json(&object)))
     }
 
-    /// The summary as the command's result, and the exit code. A script that gets no summary must not see success.
-    pub(super) fn conclude(&self, json: bool, summary: &Summary) -> ExitCode {
+    /// The summary as the command's result, and how it ended. A script that gets no summary must not see success.
+    pub(super) fn conclude(&self, json: bool, summary: &Summary) -> Ending {
         let written = if json {
             self.answer_json(&summary.to_json())
         } else {
             self.answer(&summary.to_string())
         };
         match (written, exit_of(summary)) {
-            (false, Ending::Done) => Ending::SomeFailed.into(),
-            (_, ending) => ending.into(),
+            (false, Ending::Done) => Ending::SomeFailed,
+            (_, ending) => ending,
         }
     }
 }

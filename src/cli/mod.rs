@@ -16,6 +16,7 @@ mod init;
 mod intake;
 mod manual;
 mod news;
+mod notices;
 mod open_batch;
 mod outputs;
 mod receiving;
@@ -113,7 +114,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
     };
-    ended.unwrap_or_else(|failure| failure.report())
+    ended.unwrap_or_else(|failure| failure.report().into())
 }
 
 fn in_runtime<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

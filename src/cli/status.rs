@@ -42,5 +42,5 @@ pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         write_results(&job)?;
         summary.results = Some(job.results.display().to_string());
     }
-    Ok(console.conclude(job.output.json, &summary))
+    Ok(console.conclude(job.output.json, &summary).into())
 }
