@@ -49,7 +49,7 @@ pub enum NoticeOn {
     Trouble,
 }
 
-/// A secret URL as it was given, or `off`. It is judged in [`resolve`] alone, since whoever reads an option shows what it
+/// A secret URL as it was given, or `off`. It is judged where the job is made, since whoever reads an option shows what it
 /// refuses.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GivenUrl(String);

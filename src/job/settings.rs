@@ -89,7 +89,7 @@ pub struct Files {
 
     /// Read settings from a TOML job file.
     ///
-    /// Its keys are the long flags with `_` for `-`, those of --notify-… in a table [notify]; paths in it are relative to
+    /// Its keys are the long flags with `_` for `-`, those of --notify-… in a table `[notify]`; paths in it are relative to
     /// its folder. A flag wins over the environment (HAILUO_BATCH_RATE for --rate, and so on), and the environment over the
     /// job file. Example: --job jobs/nightly.toml
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_JOB", hide_env = true, help_heading = FILES)]

@@ -63,13 +63,13 @@ impl Message<'_> {
     }
 }
 
-/// https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+/// <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>
 #[derive(Serialize)]
 struct SlackMessage<'a> {
     text: &'a str,
 }
 
-/// https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot
+/// <https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot>
 #[derive(Serialize)]
 struct FeishuMessage<'a> {
     msg_type: &'a str,

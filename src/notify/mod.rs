@@ -56,7 +56,8 @@ pub struct Notifier {
 impl Notifier {
     /// Connects to nobody yet.
     pub fn new(config: NotifyConfig<'_>) -> Result<Notifier, ClientError> {
-        let mut builder = client::builder(CONNECT_TIMEOUT, config.extra_roots_pem)?;
+        // The end comes long after the beginning: a connection that was kept may be closed just as it is used again.
+        let mut builder = client::builder(CONNECT_TIMEOUT, config.extra_roots_pem)?.pool_max_idle_per_host(0);
         if config.no_proxy {
             builder = builder.no_proxy();
         }

@@ -1,4 +1,4 @@
-//! Which URL of a monitor says what, as Healthchecks has it (https://healthchecks.io/docs/http_api/): `URL/start`, `URL`
+//! Which URL of a monitor says what, as Healthchecks has it (<https://healthchecks.io/docs/http_api/>): `URL/start`, `URL`
 //! for success, `URL/CODE` for an exit code, and `?rid=UUID` on all pings of one run, from which it measures how long that
 //! took.
 
