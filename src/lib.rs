@@ -11,11 +11,13 @@
 
 // Leaf types: values without I/O, shared by every layer.
 pub mod address;
+pub mod byte_range;
 pub mod clock;
 pub mod escape;
 pub mod finding;
 pub mod image;
 pub mod pace;
+pub mod page_token;
 pub mod price;
 pub mod rate;
 pub mod row;

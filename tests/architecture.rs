@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 /// Values without I/O: every layer may use them, and they use only each other.
 const LEAVES: &[&str] = &[
     "address",
+    "byte_range",
     "clock",
     "escape",
     "finding",
     "image",
     "pace",
+    "page_token",
     "price",
     "rate",
     "row",

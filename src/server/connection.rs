@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use super::socket::Socket;
 use super::stall::Stall;
 use super::{HEAD_TIMEOUT, LINGER, OnTrouble, SERVED_WITHIN, Seat, Trouble};
 
@@ -40,6 +41,7 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a caller left at once");
         }
+        let socket = Socket::new(stream);
         let router = TowerToHyperService::new(self.router);
         let of_this_connection = seat.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
@@ -55,11 +57,14 @@ impl Connection {
             .keep_alive(false)
             // A caller that closes its sending side early still waits for its answer.
             .half_close(true)
-            .serve_connection(TokioIo::new(Stall::new(stream, self.stall)), service);
+            .serve_connection(TokioIo::new(Stall::new(socket.clone(), self.stall)), service);
         let mut too_late = pin!(sleep(SERVED_WITHIN));
         // Without hyper's own shutdown, so that the socket can be read on.
         let served = poll_fn(|context| match connection.poll_without_shutdown(context) {
             Poll::Ready(served) => Poll::Ready(Some(served)),
+            Poll::Pending if seat.ends_with_caller() && socket.poll_closed(context).is_ready() => {
+                Poll::Ready(Some(Ok(())))
+            }
             // It has no seat that others might need.
             Poll::Pending if seat.is_vacated() => Poll::Pending,
             Poll::Pending => too_late.as_mut().poll(context).map(|()| None),
@@ -74,7 +79,8 @@ impl Connection {
             }
             None => return (self.on_trouble)(Trouble::Broken),
         }
-        let stream = connection.into_parts().io.into_inner().into_inner();
+        drop(connection);
+        let Some(stream) = socket.into_inner() else { return };
         if let Ok(Err(error)) = timeout(LINGER, linger(stream)).await {
             tracing::trace!(%error, "a caller hung up");
         }

@@ -16,6 +16,7 @@
 mod body;
 mod connection;
 mod seats;
+mod socket;
 mod stall;
 
 use std::io;
@@ -32,7 +33,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use connection::Connection;
 use seats::Seats;
 
-pub use body::{Feed, streamed};
+pub use body::{Feed, Left, streamed};
 pub use seats::Seat;
 
 /// Connections that have a seat at once. A callback takes milliseconds, and an account starts at most two tasks a second.

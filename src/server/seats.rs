@@ -1,9 +1,11 @@
 //! Which connection has to go when all places are taken: how a thousand slow callers do not keep the real one waiting.
 
+use std::any::Any;
 use std::cmp::Reverse;
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, Id};
@@ -12,14 +14,16 @@ use tokio::time::Instant;
 use super::GRACE;
 
 /// A connection's place among those that are served. Clones are the same place.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Seat(Arc<Place>);
 
-#[derive(Debug)]
 struct Place {
     standing: AtomicU8,
+    ends_with_caller: AtomicBool,
     /// Notified when a place is given up.
     vacated: Arc<Notify>,
+    /// What was taken in exchange.
+    held: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 /// The request is not whole yet, or the answer is a quick one: it may have to make room.
@@ -35,7 +39,9 @@ impl Seat {
     pub(super) fn new(vacated: Arc<Notify>) -> Seat {
         Seat(Arc::new(Place {
             standing: AtomicU8::new(IDLE),
+            ends_with_caller: AtomicBool::new(false),
             vacated,
+            held: Mutex::default(),
         }))
     }
 
@@ -49,10 +55,22 @@ impl Seat {
             .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Gives the place up for others: the answer may last. Whoever does so has to see to it that not too many do.
-    pub fn vacate(&self) {
+    /// Gives the place up for others: the answer may last. Whoever does so has to see to it that not too many do; `held`,
+    /// the leave for it, is kept until the connection ends.
+    pub fn vacate(&self, held: impl Send + 'static) {
+        *self.0.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(held));
         self.0.standing.store(VACATED, Ordering::Relaxed);
         self.0.vacated.notify_one();
+    }
+
+    /// Has the connection end as soon as its caller closes its side: for an answer that has no end of its own. Others are
+    /// sent to whoever only closes for sending.
+    pub fn end_with_caller(&self) {
+        self.0.ends_with_caller.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn ends_with_caller(&self) -> bool {
+        self.0.ends_with_caller.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_vacated(&self) -> bool {
@@ -61,6 +79,13 @@ impl Seat {
 
     fn is_idle(&self) -> bool {
         self.0.standing.load(Ordering::Relaxed) == IDLE
+    }
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing = self.0.standing.load(Ordering::Relaxed);
+        formatter.debug_tuple("Seat").field(&standing).finish()
     }
 }
 
@@ -218,13 +243,17 @@ mod tests {
     async fn who_gives_up_its_place_makes_room_and_keeps_its_connection() {
         let mut full = seats(2, &["!10.0.0.1", "10.0.0.2"]);
         let (busy, idle) = (full.taken[0].seat.clone(), full.taken[1].seat.clone());
-        busy.vacate();
+        let held = Arc::new(());
+        busy.vacate(Arc::clone(&held));
         // The end of the answer does not bring the place back.
         busy.set_busy(false);
         assert!(busy.is_vacated() && !idle.is_vacated());
         full.clear_vacated();
         assert_eq!(full.make_room(), Some(false));
         assert_eq!((full.taken.len(), full.standing.len()), (1, 1));
+        assert_eq!(Arc::strong_count(&held), 2);
+        drop(busy);
+        assert_eq!(Arc::strong_count(&held), 1, "the connection has ended");
         let vacated = full.standing[0].clone();
         assert!(!vacated.is_finished());
         full.close_idle();

@@ -29,10 +29,6 @@ impl<S> Stall<S> {
         }
     }
 
-    pub(super) fn into_inner(self) -> S {
-        self.inner
-    }
-
     /// What a write came to, unless it has waited too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
