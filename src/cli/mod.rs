@@ -15,10 +15,10 @@ mod failure;
 mod init;
 mod intake;
 mod manual;
+mod metrics_file;
 mod news;
 mod open_batch;
 mod outputs;
-#[expect(dead_code, reason = "the commands that look on come next")]
 mod overview;
 mod receiving;
 mod run;

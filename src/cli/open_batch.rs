@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::clock::Wall;
 use crate::collect::CollectReport;
-use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting};
+use crate::job::{Access, Collecting, Files, Job, Monitoring, Place, Receiving, Reporting};
 use crate::ledger::{Reader, Store};
 use crate::view::{Command, Counts};
 
@@ -20,6 +20,7 @@ use super::background::{Background, Watched, blocking};
 use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
+use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::outputs::{note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
@@ -36,6 +37,8 @@ pub(super) struct BatchArgs {
     place: Place,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    monitoring: Monitoring,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -62,10 +65,12 @@ impl OpenBatch {
             collecting,
             place,
             access,
+            monitoring,
             reporting,
         } = args;
-        let job = Job::load((files, place, access, collecting, receiving, reporting).into())?;
+        let job = Job::load((files, place, access, collecting, receiving, monitoring, reporting).into())?;
         let console = Console::new(&job)?;
+        MetricsFile::try_place(&job)?;
         collecting::names_of(&job)?;
         let authorization = authorization(&job, &console)?;
         let mut store = open_existing(&job)?;
@@ -130,6 +135,7 @@ impl OpenBatch {
         summary.interrupted = signals.first();
         collecting::fill_in(&mut summary, &report, saving);
         note_results(&mut summary, &job, &written);
+        metrics_file::write_last(&job, &console, &summary).await;
         Ok(console.conclude(job.output.json, &summary))
     }
 }

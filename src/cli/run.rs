@@ -26,6 +26,7 @@ use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
+use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
@@ -63,6 +64,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     }
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(&job)?;
+    MetricsFile::try_place(&job)?;
     let mut images = intake::images_of(&job);
     let survey = look_through(&job, &mut images, &console)?;
     same_name::refuse_a_second_ledger(&job)?;
@@ -110,6 +112,7 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
         collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
     }
     note_results(&mut summary, &job, &written);
+    metrics_file::write_last(&job, &console, &summary).await;
     Ok(console.conclude(job.output.json, &summary))
 }
 

@@ -19,7 +19,7 @@ pub use error::{FileProblem, JobError};
 pub use key::{ApiKey, KeyError, WebhookKey};
 pub use resolve::{Collect, Job, Output};
 pub use settings::{
-    Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, OnUnknown, Place, Planning, ProgressMode,
-    Receiving, Reporting, Sending, Settings,
+    Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, Monitoring, OnUnknown, Place, Planning,
+    ProgressMode, Receiving, Reporting, Sending, Settings,
 };
 pub use until::Moment;

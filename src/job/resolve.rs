@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::{Host, Url};
@@ -116,6 +116,8 @@ pub struct Job {
     /// What becomes of tasks once they are accepted.
     pub collect: Collect,
 
+    /// Where the metrics are kept; `None`: nowhere.
+    pub metrics_file: Option<PathBuf>,
     /// What to say, and how.
     pub output: Output,
     /// Things that are allowed and probably not meant, one sentence each; to be shown before the run.
@@ -257,6 +259,7 @@ impl Job {
             collecting,
             receiving,
             checking,
+            monitoring,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -278,6 +281,10 @@ impl Job {
         ];
         if let Some(problems) = &checking.problems {
             outputs.push(("problems", "list of problems", problems));
+        }
+        if let Some(metrics) = &monitoring.metrics_file {
+            outputs.push(("metrics_file", "metrics", metrics));
+            warnings.extend(no_collector_reads(origins, metrics));
         }
         paths::keep_apart(origins, &outputs, &inputs)?;
 
@@ -381,6 +388,7 @@ impl Job {
             },
             require_balance: sending.require_balance.unwrap_or(false),
             collect: collect(origins, collecting, &receiving, sending.wait)?,
+            metrics_file: monitoring.metrics_file,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -485,6 +493,19 @@ fn listens_in_vain(origins: &Origins, given: &Receiving) -> Option<String> {
             origins.name("listen")
         )
     })
+}
+
+/// A warning if the metrics are where node_exporter does not look for them.
+fn no_collector_reads(origins: &Origins, metrics: &Path) -> Option<String> {
+    metrics
+        .extension()
+        .is_none_or(|extension| extension != "prom")
+        .then(|| {
+            format!(
+                "{} does not end in `.prom`: node_exporter's textfile collector reads no other files",
+                origins.name("metrics_file")
+            )
+        })
 }
 
 fn key_place(origins: &Origins, setting: &str, file: Option<PathBuf>) -> KeyPlace {
@@ -860,6 +881,7 @@ mod tests {
                 listen: None,
                 public_url: None,
             },
+            metrics_file: None,
             output: Output {
                 json: false,
                 progress: Auto,

@@ -62,6 +62,9 @@ pub struct Settings {
     /// How images on the web are looked at; no run does that.
     #[arg(skip)]
     pub checking: Checking,
+    /// What monitoring is told.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -539,6 +542,18 @@ pub struct Receiving {
     pub webhook_key_file: Option<PathBuf>,
 }
 
+/// What monitoring is told, by the commands that know where a batch stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Monitoring {
+    /// Keep the batch's metrics in FILE, for Prometheus.
+    ///
+    /// In its text format, written at the end and every 15 seconds until then. For node_exporter's textfile collector, which
+    /// reads only names that end in .prom. Default: none.
+    /// Example: --metrics-file /var/lib/prometheus/node-exporter/clips.prom
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_METRICS_FILE", hide_env = true, help_heading = OUTPUT)]
+    pub metrics_file: Option<PathBuf>,
+}
+
 /// What a command says, and how.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Reporting {
@@ -721,6 +736,7 @@ impl Settings {
             collecting: self.collecting.merge(lower.collecting),
             receiving: self.receiving.merge(lower.receiving),
             checking: self.checking.merge(lower.checking),
+            monitoring: self.monitoring.merge(lower.monitoring),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -791,6 +807,12 @@ impl Checking {
     }
 }
 
+impl Monitoring {
+    fn merge(self, lower: Monitoring) -> Monitoring {
+        each_or!(Monitoring { self, lower; metrics_file })
+    }
+}
+
 impl Reporting {
     fn merge(self, lower: Reporting) -> Reporting {
         let verbose = if self.verbose > 0 { self.verbose } else { lower.verbose };
@@ -824,15 +846,16 @@ impl From<(Files, Planning, Intake, Place, Checking, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Place, Access, Collecting, Receiving, Reporting)> for Settings {
-    fn from(parts: (Files, Place, Access, Collecting, Receiving, Reporting)) -> Settings {
-        let (files, place, access, collecting, receiving, reporting) = parts;
+impl From<(Files, Place, Access, Collecting, Receiving, Monitoring, Reporting)> for Settings {
+    fn from(parts: (Files, Place, Access, Collecting, Receiving, Monitoring, Reporting)) -> Settings {
+        let (files, place, access, collecting, receiving, monitoring, reporting) = parts;
         Settings {
             files,
             place,
             access,
             collecting,
             receiving,
+            monitoring,
             reporting,
             ..Settings::default()
         }
@@ -1033,6 +1056,7 @@ mod tests {
               --webhook-key-file <FILE>  Read the key that callbacks are signed with from FILE
 
         Output:
+              --metrics-file <FILE>  Keep the batch's metrics in FILE, for Prometheus
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
               --progress <WHEN>      Show progress on standard error as a bar, as plain lines, or not at all
                                      [possible values: auto, bar, plain, none]
