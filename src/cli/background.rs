@@ -1,5 +1,6 @@
-//! What goes on beside a run: progress on the console, and the results file.
+//! What goes on beside a run: progress on the console, the results file and the metrics.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -14,7 +15,9 @@ use crate::view::{Pause, Snapshot, TaskCounts};
 
 use super::collecting::Waiting;
 use super::console::Console;
+use super::metrics_file::MetricsFile;
 use super::outputs::{time_for, write_results};
+use super::overview::Live;
 
 /// The results are written again at most this often during a run.
 const RESULTS_EVERY: Duration = Duration::from_secs(60);
@@ -29,10 +32,11 @@ const TICK: Duration = Duration::from_millis(200);
 /// How long the end of a run waits for progress to be drawn.
 pub(super) const LAST_LOOK: Duration = Duration::from_secs(1);
 
-/// What goes on beside the run: progress on the console, and the results once a minute or so and at a signal.
+/// What goes on beside the run: progress on the console, the results once a minute or so and at a signal, and the metrics.
 pub(super) struct Background {
     progress: JoinHandle<()>,
     results: JoinHandle<()>,
+    metrics: Option<JoinHandle<()>>,
     done: watch::Sender<bool>,
 }
 
@@ -49,12 +53,15 @@ impl Background {
     pub(super) fn start(job: &Job, console: &Console, watched: Watched, stop: watch::Receiver<bool>) -> Background {
         let (done, is_done) = watch::channel(false);
         let rate = job.rate;
+        let live = live_of(watched.clone(), rate);
+        let metrics = MetricsFile::of(job, console, Some(live)).map(|file| tokio::spawn(file.keep(is_done.clone())));
         let snapshot = move |elapsed| snapshot_of(&watched, rate, elapsed);
         let progress = show_progress(console.clone(), snapshot, is_done.clone());
         let results = keep_results(job.clone(), stop, is_done);
         Background {
             progress: tokio::spawn(progress),
             results: tokio::spawn(results),
+            metrics,
             done,
         }
     }
@@ -65,7 +72,16 @@ impl Background {
         // (Ctrl-S) holds progress up for as long as it likes, and must not hold up the results.
         tokio::time::timeout(LAST_LOOK, self.progress).await.ok();
         self.results.await.ok();
+        if let Some(metrics) = self.metrics {
+            metrics.await.ok();
+        }
     }
+}
+
+/// Where the run stands whenever somebody asks.
+fn live_of(watched: Watched, rate: Rate) -> Live {
+    let started = Instant::now();
+    Arc::new(move || snapshot_of(&watched, rate, started.elapsed()))
 }
 
 /// Shows what `snapshot` says after so much time, until `done` changes.

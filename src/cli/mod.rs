@@ -15,11 +15,11 @@ mod failure;
 mod init;
 mod intake;
 mod manual;
+mod metrics_file;
 mod news;
 mod notices;
 mod open_batch;
 mod outputs;
-#[expect(dead_code, reason = "the commands that look on come next")]
 mod overview;
 mod receiving;
 mod run;

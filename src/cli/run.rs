@@ -26,6 +26,7 @@ use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
+use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{self, Account, Ended, Occasion};
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
@@ -75,6 +76,7 @@ async fn run_job(
     }
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(job)?;
+    MetricsFile::try_place(job)?;
     let mut images = intake::images_of(job);
     let survey = look_through(job, &mut images, console)?;
     same_name::refuse_a_second_ledger(job)?;
@@ -126,6 +128,7 @@ async fn run_job(
         collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
     }
     note_results(&mut summary, job, &written);
+    metrics_file::write_last(job, console, &summary).await;
     Ok(Ended {
         ending: console.conclude(job.output.json, &summary),
         account: Account::Summary(Box::new(summary)),

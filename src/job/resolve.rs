@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -121,6 +121,8 @@ pub struct Job {
     /// Whom to tell how it ended.
     pub notices: Notices,
 
+    /// Where the metrics are kept; `None`: nowhere.
+    pub metrics_file: Option<PathBuf>,
     /// What to say, and how.
     pub output: Output,
     /// Things that are allowed and probably not meant, one sentence each; to be shown before the run.
@@ -263,6 +265,7 @@ impl Job {
             receiving,
             checking,
             notifying,
+            monitoring,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -284,6 +287,10 @@ impl Job {
         ];
         if let Some(problems) = &checking.problems {
             outputs.push(("problems", "list of problems", problems));
+        }
+        if let Some(metrics) = &monitoring.metrics_file {
+            outputs.push(("metrics_file", "metrics", metrics));
+            warnings.extend(no_collector_reads(origins, metrics));
         }
         paths::keep_apart(origins, &outputs, &inputs)?;
 
@@ -390,6 +397,7 @@ impl Job {
             require_balance: sending.require_balance.unwrap_or(false),
             collect: collect(origins, collecting, &receiving, sending.wait)?,
             notices,
+            metrics_file: monitoring.metrics_file,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -494,6 +502,19 @@ fn listens_in_vain(origins: &Origins, given: &Receiving) -> Option<String> {
             origins.name("listen")
         )
     })
+}
+
+/// A warning if the metrics are where node_exporter does not look for them.
+fn no_collector_reads(origins: &Origins, metrics: &Path) -> Option<String> {
+    metrics
+        .extension()
+        .is_none_or(|extension| extension != "prom")
+        .then(|| {
+            format!(
+                "{} does not end in `.prom`: node_exporter's textfile collector reads no other files",
+                origins.name("metrics_file")
+            )
+        })
 }
 
 fn key_place(origins: &Origins, setting: &str, file: Option<PathBuf>) -> KeyPlace {
@@ -862,6 +883,7 @@ mod tests {
                 on: Always,
                 ping: None,
             },
+            metrics_file: None,
             output: Output {
                 json: false,
                 progress: Auto,
