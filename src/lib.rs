@@ -15,6 +15,7 @@ pub mod clock;
 pub mod escape;
 pub mod finding;
 pub mod image;
+pub mod incident;
 pub mod pace;
 pub mod price;
 pub mod rate;

@@ -14,6 +14,7 @@ const LEAVES: &[&str] = &[
     "escape",
     "finding",
     "image",
+    "incident",
     "pace",
     "price",
     "rate",
