@@ -1,43 +1,16 @@
-//! A snapshot in words.
+//! A snapshot on one line, for where there is no terminal. Scripts read such lines: what they say now stays as it is, and
+//! what is new comes at the end.
 
 use std::time::Duration;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use super::{ImageCounts, Pause, Snapshot, TaskCounts};
 use crate::escape;
+use crate::rate::Rate;
 use crate::view::collected::size;
-use crate::view::wording::{counted, credits, grouped, lasting};
-
-/// Columns below which a bar is not worth its place, and beyond which it needs no more.
-const BAR_COLUMNS: std::ops::RangeInclusive<usize> = 10..=50;
-
-/// The two lines of the bar, neither wider than `columns`.
-pub(super) fn bar(snapshot: &Snapshot, columns: usize) -> [String; 2] {
-    let (total, done) = snapshot.measure();
-    let figures = format!(
-        "{}/{} {:>3}%{}{}",
-        grouped(done),
-        grouped(total),
-        percent(snapshot),
-        rate(snapshot).map_or_else(String::new, |rate| format!("  {rate}")),
-        left(snapshot).map_or_else(String::new, |left| format!("  {left}")),
-    );
-    // Two brackets and two spaces stand beside the bar itself.
-    let room = columns.saturating_sub(figures.width() + 4).min(*BAR_COLUMNS.end());
-    let first = match room >= *BAR_COLUMNS.start() {
-        true => format!("[{}]  {figures}", filled(snapshot, room)),
-        false => figures,
-    };
-    let mut second = counts(snapshot).join(", ");
-    if let Some(holding) = &snapshot.pause {
-        second = format!("{} | {second}", pause(holding));
-    }
-    [fitted(&first, columns), fitted(&second, columns)]
-}
+use crate::view::wording::{counted, credits, grouped, lasting, roughly};
 
 /// One line for where there is no terminal.
-pub(super) fn plain(snapshot: &Snapshot) -> String {
+pub(super) fn line(snapshot: &Snapshot) -> String {
     let (total, done) = snapshot.measure();
     let noun = match snapshot.images {
         Some(_) => "image",
@@ -50,7 +23,13 @@ pub(super) fn plain(snapshot: &Snapshot) -> String {
         counted(total, noun),
         counts(snapshot).join(", "),
     );
-    for part in [rate(snapshot), left(snapshot)].into_iter().flatten() {
+    let parts = [
+        rate(snapshot),
+        left(snapshot),
+        rate_of_late(snapshot),
+        left_of_all(snapshot),
+    ];
+    for part in parts.into_iter().flatten() {
         line.push_str("; ");
         line.push_str(&part);
     }
@@ -117,20 +96,7 @@ fn counts_of_rows(snapshot: &Snapshot) -> Vec<String> {
     parts
 }
 
-fn percent(snapshot: &Snapshot) -> u64 {
-    // Down, so that only the last row makes it 100.
-    let (total, done) = snapshot.measure();
-    let done = u128::from(done.min(total));
-    let percent = (done * 100).checked_div(u128::from(total)).unwrap_or(100);
-    u64::try_from(percent).unwrap_or(100)
-}
-
-fn filled(snapshot: &Snapshot, room: usize) -> String {
-    let filled = usize::try_from(percent(snapshot)).unwrap_or(100) * room / 100;
-    let tip = if filled < room { ">" } else { "" };
-    format!("{}{tip}{}", "=".repeat(filled), " ".repeat(room - filled - tip.len()))
-}
-
+/// Requests a second since the run began.
 fn rate(snapshot: &Snapshot) -> Option<String> {
     // A rate over less than a second says more about chance than about speed.
     let settled = snapshot.is_sending() && snapshot.elapsed >= Duration::from_secs(1) && snapshot.requests > 0;
@@ -142,34 +108,29 @@ fn rate(snapshot: &Snapshot) -> Option<String> {
 
 fn left(snapshot: &Snapshot) -> Option<String> {
     let eta = snapshot.eta.filter(|_| snapshot.done < snapshot.total)?;
-    Some(format!("{} left", lasting(eta)))
+    Some(format!("{} left", lasting(roughly(eta))))
 }
 
-/// `text` in at most `columns`, with `…` where something is missing.
-fn fitted(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut fitted = String::new();
-    let mut used = 0;
-    for character in text.chars() {
-        let width = character.width().unwrap_or(0);
-        if used + width >= columns {
-            break;
+/// Requests in each of the last windows.
+fn rate_of_late(snapshot: &Snapshot) -> Option<String> {
+    let rate = snapshot.rate.filter(|_| snapshot.is_sending())?;
+    match rate.limit {
+        Rate::Limited { requests, window } => {
+            Some(format!("{:.1} of {requests} per {}", rate.requests, lasting(window)))
         }
-        fitted.push(character);
-        used += width;
+        Rate::Off => None,
     }
-    if columns > 0 {
-        fitted.push('…');
-    }
-    fitted
+}
+
+fn left_of_all(snapshot: &Snapshot) -> Option<String> {
+    let eta = snapshot.eta_of_all.filter(|_| snapshot.tasks.is_some())?;
+    Some(format!("all done in about {}", lasting(roughly(eta))))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{MeasuredRate, Pause};
     use super::*;
-    use proptest::prelude::*;
 
     fn under_way() -> Snapshot {
         Snapshot {
@@ -188,89 +149,57 @@ mod tests {
         }
     }
 
-    fn paused() -> Snapshot {
-        Snapshot {
-            rate_limited: 2,
-            pause: Some(Pause {
-                remaining: Duration::from_millis(7_400),
-                reason: "the API answered 429".into(),
+    #[test]
+    fn a_line_reads_alone() {
+        insta::assert_snapshot!(line(&under_way()), @"3,412 of 5,000 rows done: 3,400 accepted, 11 rejected, 1 unknown, 4 in flight, 1,584 queued, 102,000 credits; 1.9/s; 14 min left");
+        insta::assert_snapshot!(line(&Snapshot { total: 1, ..Snapshot::default() }), @"0 of 1 row done: 0 accepted");
+        let pause = Pause {
+            remaining: Duration::from_millis(7_400),
+            reason: "the API answered 429\u{1b}[31m".into(),
+        };
+        insta::assert_snapshot!(super::pause(&pause), @r"paused 8 s: the API answered 429\u{1b}[31m");
+    }
+
+    #[test]
+    fn what_is_new_comes_at_the_end() {
+        let waiting = Snapshot {
+            rate: Some(MeasuredRate {
+                requests: 18.5,
+                limit: Rate::ACCOUNT,
+            }),
+            eta_of_all: Some(Duration::from_secs(4_000)),
+            tasks: Some(TaskCounts {
+                at_work: 120,
+                succeeded: 3_277,
+                failed: 3,
+                saved: 3_200,
+                to_save: 77,
+                saves: true,
+                bytes: 12_000_000_000,
+                ..TaskCounts::default()
             }),
             ..under_way()
-        }
-    }
-
-    #[test]
-    fn the_bar_gives_way_to_the_figures_as_the_terminal_narrows() {
-        let drawn = |snapshot: &Snapshot, columns| bar(snapshot, columns).join("\n");
-        insta::assert_snapshot!(drawn(&under_way(), 119), @"
-        [==================================>               ]  3,412/5,000  68%  1.9/s  13 min 55 s left
-        3,400 accepted, 11 rejected, 1 unknown, 4 in flight, 1,584 queued, 102,000 credits
-        ");
-        insta::assert_snapshot!(drawn(&paused(), 79), @"
-        [=======================>          ]  3,412/5,000  68%  1.9/s  13 min 55 s left
-        paused 8 s: the API answered 429 | 3,400 accepted, 11 rejected, 1 unknown, 4 i…
-        ");
-        insta::assert_snapshot!(drawn(&paused(), 30), @"
-        3,412/5,000  68%  1.9/s  13 m…
-        paused 8 s: the API answered …
-        ");
-    }
-
-    #[test]
-    fn a_plain_line_reads_alone() {
-        insta::assert_snapshot!(plain(&under_way()), @"3,412 of 5,000 rows done: 3,400 accepted, 11 rejected, 1 unknown, 4 in flight, 1,584 queued, 102,000 credits; 1.9/s; 13 min 55 s left");
-        insta::assert_snapshot!(plain(&Snapshot { total: 1, ..Snapshot::default() }), @"0 of 1 row done: 0 accepted");
+        };
+        insta::assert_snapshot!(line(&waiting), @"3,412 of 5,000 rows done: 3,400 accepted, 11 rejected, 1 unknown, 4 in flight, 1,584 queued, 102,000 credits, 120 generating, 3 failed, 3,277 succeeded, 3,200 saved (12.00 GB); 1.9/s; 14 min left; 18.5 of 20 per 10 s; all done in about 1 h 10 min");
+        let halted = Snapshot {
+            ending: true,
+            in_flight: 0,
+            eta: None,
+            ..waiting
+        };
+        insta::assert_snapshot!(line(&halted), @"3,203 of 3,400 tasks done: 120 generating, 3 failed, 3,277 succeeded, 3,200 saved (12.00 GB); all done in about 1 h 10 min");
     }
 
     #[test]
     fn images_that_are_looked_at_are_no_rows() {
-        let looking = |images| Snapshot {
+        let looking = Snapshot {
             total: 5_000,
             done: 1_200,
             elapsed: Duration::from_secs(60),
             eta: Some(Duration::from_secs(190)),
-            images: Some(images),
+            images: Some(ImageCounts { bad: 0, not_reached: 1 }),
             ..Snapshot::default()
         };
-        let good = looking(ImageCounts::default());
-        insta::assert_snapshot!(plain(&good), @"1,200 of 5,000 images done: 0 bad; 3 min 10 s left");
-        let mixed = looking(ImageCounts { bad: 3, not_reached: 1 });
-        insta::assert_snapshot!(bar(&mixed, 79).join("\n"), @"
-        [==========>                               ]  1,200/5,000  24%  3 min 10 s left
-        3 bad, 1 not reached
-        ");
-    }
-
-    #[test]
-    fn only_the_last_row_makes_a_hundred_percent() {
-        let percent = |done, total| {
-            percent(&Snapshot {
-                total,
-                done,
-                ..Snapshot::default()
-            })
-        };
-        assert_eq!(
-            [percent(0, 0), percent(999, 1_000), percent(7, 7), percent(9, 7)],
-            [100, 99, 100, 100]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn no_line_is_wider_than_the_terminal(
-            done: u64, total: u64, requests: u64, seconds in 0_u64..1 << 40, reason: String, columns in 0_usize..200,
-        ) {
-            let remaining = Duration::from_secs(seconds);
-            let snapshot = Snapshot {
-                done, total, requests, accepted: done, queued: total, elapsed: remaining, eta: Some(remaining),
-                pause: Some(Pause { remaining, reason }),
-                ..Snapshot::default()
-            };
-            for line in bar(&snapshot, columns) {
-                prop_assert!(line.width() <= columns, "{}", line);
-                prop_assert!(!line.chars().any(char::is_control), "{:?}", line);
-            }
-        }
+        insta::assert_snapshot!(line(&looking), @"1,200 of 5,000 images done: 0 bad, 1 not reached; 4 min left");
     }
 }
