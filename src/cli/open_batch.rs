@@ -15,13 +15,14 @@ use crate::ledger::{Reader, Store};
 use crate::view::{Command, Counts};
 
 use super::api::{Service, authorization, open_existing};
-use super::background::{Background, Watched, blocking};
+use super::background::{Background, blocking};
 use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{Account, Ended};
+use super::observer::Watched;
 use super::outputs::{note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::signals::Signals;
@@ -138,8 +139,7 @@ impl OpenBatch<'_> {
         let asked = self.asked;
         let Asked { job, console, .. } = asked;
         let mut store = self.store;
-        let console_of_signals = console.clone();
-        let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
+        let signals = Signals::listen(console, news::tell_of_signal_to_collector)?;
         let service = Service::reach(job, self.authorization).await?;
         let collector = Collector::prepare(job, console, &service, &mut store, folder, manner)?;
         if collector.waiting.tasks + collector.waiting.videos > 0 || manner.forever {

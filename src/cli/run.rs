@@ -20,7 +20,7 @@ use crate::results::{Columns, Layout};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
-use super::background::{Background, Watched, blocking};
+use super::background::{Background, blocking};
 use super::balance::{self, Opening, Vigil};
 use super::collecting::{self, Collector, Manner};
 use super::console::Console;
@@ -29,6 +29,7 @@ use super::intake;
 use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{self, Account, Ended, Occasion};
+use super::observer::{Sending, Watched};
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::same_name;
@@ -88,8 +89,7 @@ async fn run_job(
     let files = images.files();
     drop((survey, images));
 
-    let console_of_signals = console.clone();
-    let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
+    let signals = Signals::listen(&console, news::tell_of_signal)?;
     let Sent {
         store,
         report,
@@ -314,9 +314,18 @@ async fn send(
         (collecting, (waiting, standing))
     });
     let to_send = job.limit.map_or(counts.queued, |limit| limit.min(counts.queued));
+    // A collector that only asks for a task that a callback named waits for nobody else's.
+    let is_shown = job.collect.wait || to_send == 0;
     let watched = Watched {
-        sending: Some((to_send, watched)),
-        collecting: collecting.as_ref().map(|(_, watched)| watched.clone()),
+        sending: Some(Sending {
+            rows: to_send,
+            spent_before: spent,
+            standing: watched,
+        }),
+        collecting: collecting
+            .as_ref()
+            .filter(|_| is_shown)
+            .map(|(_, watched)| watched.clone()),
     };
     let background = Background::start(job, console, watched, signals.stop.clone());
     let client = Arc::clone(&service.client);

@@ -16,9 +16,9 @@
 //! | `overview.rs`, `rows.rs` | what the live page, the report and the metrics show |
 //! | `html/` | the live page and the report |
 //! | `metrics.rs` | the same for Prometheus |
-//! | `progress/` | the bar, or lines where there is no terminal |
+//! | `progress/` | a block of lines on a terminal, or a line now and then where there is none |
 //! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
-//! | `wording.rs` | how numbers and durations are written |
+//! | `wording.rs`, `wrap.rs` | how numbers and durations are written, and lines broken on a narrow terminal |
 
 mod causes;
 mod collected;
@@ -36,6 +36,7 @@ mod rows;
 mod secrets;
 mod summary;
 mod wording;
+mod wrap;
 
 pub use causes::{Cause, Causes};
 pub use collected::Collected;
@@ -49,8 +50,9 @@ pub use overview::{
     Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, RunSpan, Slice,
     Step, Timeline,
 };
-pub use progress::{ImageCounts, Pause, Progress, Snapshot, Target, TaskCounts};
+pub use progress::{Budget, ImageCounts, Ink, MeasuredRate, Pause, Progress, Size, Snapshot, Target, TaskCounts};
 pub use rows::{Media, RequestStory, RowCard, RowStory, RowsPage, RowsQuery};
 pub use secrets::Secrets;
 pub use summary::{Command, ExtraTask, Halt, Signal, Summary};
 pub use wording::{counted, credits};
+pub use wrap::wrapped;
