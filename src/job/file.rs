@@ -49,6 +49,7 @@ const KEYS: &[Key] = &[
     Key { name: "sheet", example: "\"Shots\"", take: |s, v| v.parsed(|text| Ok::<_, String>(text.to_owned())).map(|x| s.intake.sheet = Some(x)) },
     Key { name: "hidden_rows", example: "true", take: |s, v| v.switch().map(|x| s.intake.hidden_rows = Some(x)) },
     Key { name: "map", example: "{ prompt = \"描述\", image_url = \"图\" }", take: |s, v| v.mappings().map(|x| s.intake.map = Some(x)) },
+    Key { name: "metrics_file", example: "\"clips.prom\"", take: |s, v| v.path().map(|x| s.monitoring.metrics_file = Some(x)) },
     Key { name: "json", example: "true", take: |s, v| v.switch().map(|x| s.reporting.json = Some(x)) },
     Key { name: "progress", example: "\"plain\"", take: |s, v| v.word().map(|x| s.reporting.progress = Some(x)) },
     Key { name: "log_format", example: "\"json\"", take: |s, v| v.word().map(|x| s.reporting.log_format = Some(x)) },

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -126,6 +126,8 @@ pub struct Job {
     /// Whom to tell how it ended.
     pub notices: Notices,
 
+    /// Where the metrics are kept; `None`: nowhere.
+    pub metrics_file: Option<PathBuf>,
     /// What to say, and how.
     pub output: Output,
     /// Things that are allowed and probably not meant, one sentence each; to be shown before the run.
@@ -273,6 +275,7 @@ impl Job {
             receiving,
             checking,
             notifying,
+            monitoring,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -295,6 +298,10 @@ impl Job {
         ];
         if let Some(problems) = &checking.problems {
             outputs.push(("problems", "list of problems", problems));
+        }
+        if let Some(metrics) = &monitoring.metrics_file {
+            outputs.push(("metrics_file", "metrics", metrics));
+            warnings.extend(no_collector_reads(origins, metrics));
         }
         paths::keep_apart(origins, &outputs, &inputs)?;
 
@@ -401,6 +408,7 @@ impl Job {
             collect: collect(origins, collecting, &receiving, sending.wait)?,
             viewing: viewing(origins, receiving)?,
             notices,
+            metrics_file: monitoring.metrics_file,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -527,6 +535,19 @@ fn viewing(origins: &Origins, given: Receiving) -> Result<Viewing, JobError> {
         token_place,
         hosts: given.allow_host.unwrap_or_default(),
     })
+}
+
+/// A warning if the metrics are where node_exporter does not look for them.
+fn no_collector_reads(origins: &Origins, metrics: &Path) -> Option<String> {
+    metrics
+        .extension()
+        .is_none_or(|extension| extension != "prom")
+        .then(|| {
+            format!(
+                "{} does not end in `.prom`: node_exporter's textfile collector reads no other files",
+                origins.name("metrics_file")
+            )
+        })
 }
 
 fn key_place(origins: &Origins, setting: &str, file: Option<PathBuf>) -> KeyPlace {
@@ -899,6 +920,7 @@ mod tests {
                 on: Always,
                 ping: None,
             },
+            metrics_file: None,
             output: Output {
                 json: false,
                 progress: Auto,

@@ -68,6 +68,9 @@ pub struct Settings {
     /// Whom to tell how it ended.
     #[command(flatten)]
     pub notifying: Notifying,
+    /// What monitoring is told.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -608,6 +611,18 @@ pub struct Notifying {
     pub notify_ping: Option<GivenUrl>,
 }
 
+/// What monitoring is told, by the commands that know where a batch stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Monitoring {
+    /// Keep the batch's metrics in FILE, for Prometheus.
+    ///
+    /// In its text format, written at the end and every 15 seconds until then. For node_exporter's textfile collector, which
+    /// reads only names that end in .prom. Default: none.
+    /// Example: --metrics-file /var/lib/prometheus/node-exporter/clips.prom
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_METRICS_FILE", hide_env = true, help_heading = OUTPUT)]
+    pub metrics_file: Option<PathBuf>,
+}
+
 /// What a command says, and how.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Reporting {
@@ -807,6 +822,7 @@ impl Settings {
             receiving: self.receiving.merge(lower.receiving),
             checking: self.checking.merge(lower.checking),
             notifying: self.notifying.merge(lower.notifying),
+            monitoring: self.monitoring.merge(lower.monitoring),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -899,6 +915,12 @@ impl Notifying {
     }
 }
 
+impl Monitoring {
+    fn merge(self, lower: Monitoring) -> Monitoring {
+        each_or!(Monitoring { self, lower; metrics_file })
+    }
+}
+
 impl Reporting {
     fn merge(self, lower: Reporting) -> Reporting {
         let verbose = if self.verbose > 0 { self.verbose } else { lower.verbose };
@@ -932,9 +954,31 @@ impl From<(Files, Planning, Intake, Place, Checking, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Place, Access, Collecting, Receiving, Notifying, Reporting)> for Settings {
-    fn from(parts: (Files, Place, Access, Collecting, Receiving, Notifying, Reporting)) -> Settings {
-        let (files, place, access, collecting, receiving, notifying, reporting) = parts;
+impl
+    From<(
+        Files,
+        Place,
+        Access,
+        Collecting,
+        Receiving,
+        Notifying,
+        Monitoring,
+        Reporting,
+    )> for Settings
+{
+    fn from(
+        parts: (
+            Files,
+            Place,
+            Access,
+            Collecting,
+            Receiving,
+            Notifying,
+            Monitoring,
+            Reporting,
+        ),
+    ) -> Settings {
+        let (files, place, access, collecting, receiving, notifying, monitoring, reporting) = parts;
         Settings {
             files,
             place,
@@ -942,6 +986,7 @@ impl From<(Files, Place, Access, Collecting, Receiving, Notifying, Reporting)> f
             collecting,
             receiving,
             notifying,
+            monitoring,
             reporting,
             ..Settings::default()
         }
@@ -1153,6 +1198,7 @@ mod tests {
               --notify-ping <URL>       Tell the monitor at URL when the command begins and how it ends
 
         Output:
+              --metrics-file <FILE>  Keep the batch's metrics in FILE, for Prometheus
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
               --progress <WHEN>      Show progress on standard error as a bar, as plain lines, or not at all
                                      [possible values: auto, bar, plain, none]
