@@ -524,7 +524,7 @@ pub struct Receiving {
     /// An address of this machine and a port; 0 takes any that is free. The page is for a browser on this machine, or for
     /// whoever knows the --token; with --public-url and without a token there are callbacks only. Tasks are looked at
     /// when their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
-    /// 127.0.0.1:8787. Example: --listen 0.0.0.0:8787
+    /// 127.0.0.1:8787. Example: --listen 127.0.0.1:8787
     #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = CALLBACKS)]
     pub listen: Option<SocketAddr>,
 
