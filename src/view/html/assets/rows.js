@@ -152,7 +152,7 @@ export class Rows {
     place.append(make('div', { class: 'rows-bar', role: 'search' },
       this.search, this.code, this.codes,
       make('span', { class: 'choice', role: 'group', 'aria-label': 'Show as' }, ...this.views),
-      this.chips, this.count));
+      make('div', { class: 'rows-filter' }, this.chips, this.count)));
   }
 
   /** @param {HTMLElement} place */
@@ -213,7 +213,7 @@ export class Rows {
     },
       cell('row', String(row)),
       cell('status', stateWord(card.status)),
-      cell('prompt', id === null ? null : outside(shorten(id, 40), 'cell-id'), outside(shorten(prompt, 300))),
+      cell('prompt', id === null ? null : outside(shorten(id, 40), 'cell-id'), outside(shorten(prompt, 300), 'text')),
       cell('trouble', trouble ? outside(shorten(trouble, 200)) : null),
       cell('credits', credits === null ? '' : grouped(credits)),
       cell('sent', submitted_at === null ? '' : moment(submitted_at)),
@@ -521,7 +521,7 @@ export class Rows {
    * @param {...HTMLElement} content
    */
   frame(row, id, ...content) {
-    const name = make('h2', { id: 'detail-name' }, `Row ${grouped(row)} `);
+    const name = make('h2', { id: 'detail-name' }, `Row ${row} `);
     if (id) name.append(outside(id));
     const before = make('button', { type: 'button', 'aria-label': 'Previous row', title: 'Previous row (←)', click: () => this.step(-1) }, '←');
     const next = make('button', { type: 'button', 'aria-label': 'Next row', title: 'Next row (→)', click: () => this.step(1) }, '→');

@@ -129,7 +129,9 @@ fn picture(html: &mut Html, columns: &Columns, most: u64) {
 /// The bounds of the columns, below: so many as there is room for.
 fn bounds(html: &mut Html, columns: &Columns) {
     let every = columns.counts.len().div_ceil(MOST_LABELS).max(1);
-    for (index, bound) in columns.bounds.iter().enumerate().step_by(every) {
+    let labelled = columns.bounds.iter().enumerate().step_by(every);
+    for (place, (index, bound)) in labelled.enumerate() {
+        let class = if place % 2 == 1 { "tick-x spare" } else { "tick-x" };
         let share = wide(index) / wide(columns.counts.len()) * 100.0;
         let anchor = match share {
             ..1.0 => "start",
@@ -138,7 +140,8 @@ fn bounds(html: &mut Html, columns: &Columns) {
         };
         put!(
             html,
-            r#"<text class="tick-x" x="{:.2}%" y="{}" text-anchor="{}">{}</text>"#,
+            r#"<text class="{}" x="{:.2}%" y="{}" text-anchor="{}">{}</text>"#,
+            class,
             share,
             WHOLE - 6,
             anchor,

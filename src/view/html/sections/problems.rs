@@ -44,7 +44,7 @@ pub(in crate::view::html) fn heading(cause: &Cause) -> Html {
         put!(html, r#" <code><bdi>{}</bdi></code>"#, escape::excerpt(code, 40));
     }
     if !message.is_empty() {
-        put!(html, r#" <bdi class="message">{}</bdi>"#, message);
+        put!(html, r#" <bdi class="message">{}</bdi>"#, sentence(message));
     }
     put!(
         html,
