@@ -4,7 +4,7 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { page } → { preflight  dispatch  collect  results  view  sandbox  template } → { job  kie  ledger  tables } → { manifest  web } → leaf types
+//! main → cli → { page } → { preflight  dispatch  collect  results  view  notify  sandbox  template } → { job  kie  ledger  tables } → { manifest  server  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
@@ -19,9 +19,11 @@ pub mod pace;
 pub mod price;
 pub mod rate;
 pub mod row;
+pub mod secret_url;
 pub mod webhook_key;
 
 pub mod job;
+pub mod server;
 pub mod web;
 
 // The world: the file, the API, the durable record.
@@ -33,6 +35,7 @@ pub mod tables;
 // The work.
 pub mod collect;
 pub mod dispatch;
+pub mod notify;
 pub mod page;
 pub mod preflight;
 pub mod results;

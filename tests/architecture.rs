@@ -18,6 +18,7 @@ const LEAVES: &[&str] = &[
     "price",
     "rate",
     "row",
+    "secret_url",
     "webhook_key",
 ];
 
@@ -25,16 +26,18 @@ const LEAVES: &[&str] = &[
 const LAYERS: &[(&str, &[&str])] = &[
     ("job", &["manifest"]),
     ("web", &[]),
+    ("server", &[]),
     ("manifest", &[]),
     ("kie", &["web"]),
     ("ledger", &[]),
     ("preflight", &["web"]),
     ("dispatch", &["job", "kie", "ledger"]),
-    ("collect", &["job", "kie", "ledger", "web"]),
+    ("collect", &["job", "kie", "ledger", "server", "web"]),
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
-    ("page", &["ledger", "view"]),
+    ("notify", &["web"]),
+    ("page", &["ledger", "server", "view", "web"]),
     ("sandbox", &[]),
     ("template", &["job", "manifest", "tables"]),
     (
@@ -42,6 +45,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "job",
             "web",
+            "server",
             "manifest",
             "tables",
             "kie",
@@ -51,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "collect",
             "results",
             "view",
+            "notify",
             "page",
             "sandbox",
             "template",

@@ -11,6 +11,7 @@ use url::{Host, Url};
 use crate::clock::UnixMillis;
 use crate::job::error::JobError;
 use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace, WEBHOOK_KEY_VARIABLE, WebhookKey};
+use crate::job::notices::{self, Notices};
 use crate::job::origin::{self, Origins, Source};
 use crate::job::settings::{
     CodeFilter, Collecting, LogFormat, OnUnknown, ProgressMode, Receiving, RetryRejected, Settings,
@@ -115,6 +116,9 @@ pub struct Job {
 
     /// What becomes of tasks once they are accepted.
     pub collect: Collect,
+
+    /// Whom to tell how it ended.
+    pub notices: Notices,
 
     /// What to say, and how.
     pub output: Output,
@@ -257,6 +261,7 @@ impl Job {
             collecting,
             receiving,
             checking,
+            notifying,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -293,6 +298,8 @@ impl Job {
         }
         let (callback_url, doubt) = callback_url(origins, planning.callback_url, &receiving, reaches_kie)?;
         warnings.extend(doubt);
+        let (notices, doubts) = notices::resolve(origins, notifying)?;
+        warnings.extend(doubts);
         let doubts_of_run = listens_in_vain(origins, &receiving).into_iter().collect();
 
         let stop_at = stop_at(origins, planning.until.as_ref(), planning.run_for, moment)?;
@@ -381,6 +388,7 @@ impl Job {
             },
             require_balance: sending.require_balance.unwrap_or(false),
             collect: collect(origins, collecting, &receiving, sending.wait)?,
+            notices,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -859,6 +867,12 @@ mod tests {
                 fetch_missing: false,
                 listen: None,
                 public_url: None,
+            },
+            notices: Notices {
+                webhook: None,
+                format: Auto,
+                on: Always,
+                ping: None,
             },
             output: Output {
                 json: false,

@@ -182,36 +182,46 @@ pub fn remedy(halt: &Halt) -> &'static str {
     }
 }
 
-/// What to do about one row in trouble, as a clause: by what it came to and the code it came with.
-pub fn remedy_of_row(state: RowState, code: &str) -> &'static str {
-    match (state, code) {
-        (_, "changed") => "change it back, or pay for the new content: run again with `--resubmit-changed`",
-        (RowState::Invalid, _) => "correct it in the manifest and run again",
-        (RowState::Rejected, "image") => "put the image file back, then run again",
-        (RowState::Rejected, "dropped") => {
-            "it was given up and may have been paid for: `--retry-rejected=dropped` sends it again"
+/// What to do about the trouble of one row in this state; `None`: nothing, or nobody knows. `code` is the row's error code,
+/// empty if it has none.
+pub fn row_remedy(state: RowState, code: &str) -> Option<&'static str> {
+    let by_code = match code.strip_prefix("http_").unwrap_or(code) {
+        "changed" => {
+            "change the row back, or run with `--resubmit-changed` to pay for its new content; what is shown is of the earlier one"
         }
-        (RowState::Rejected, "422") => "correct what the message names in the manifest, then run again",
-        (RowState::Rejected, _) => {
-            "correct it in the manifest and run again, or try it unchanged with `--retry-rejected`"
+        "dropped" => "run with `--retry-rejected=dropped` to send it after all; it may have been paid for already",
+        "image" => "see that the image file is there and does not change, then run with `--retry-rejected`",
+        "upload" => "see what the message says about the image, then run with `--retry-rejected`",
+        "no_record" | "no_result" => {
+            "`collect` looks once more; making it anew with `--retry-failed` and this code may pay for it twice"
         }
-        (RowState::Unknown, _) => {
-            "it may have been taken and paid for: look for it at https://kie.ai/logs and decide with `hailuo-batch settle`"
+        "expired" => {
+            "the API deletes videos after 14 days: it can only be made anew; give the row another `id` and run again"
         }
-        (RowState::Failed, "no_record" | "no_result") => {
-            "`collect` looks once more; only `--retry-failed` with this code makes it anew, and it may be paid for twice"
+        "disk_full" => "make room, or choose a folder on another disk with `--download`, then run `collect` again",
+        "download" => "run `collect` again: it goes on where it ended",
+        "halted" => "do what the message says, then run again: the row is still queued, and nothing was sent for it",
+        "400" | "422" | "501" if state == RowState::Failed => {
+            "the API could not use the prompt or the image, or does not allow them: change the row, then run with `--retry-failed`"
         }
-        (RowState::Failed, _) => {
-            "failed tasks are free as a rule: change the prompt or the image if the message asks for it, and run again \
-             with `--retry-failed`"
+        "400" | "404" | "422" if state == RowState::Rejected => {
+            "the API does not take what the row says: correct it and run again, or send it as it is with `--retry-rejected`"
         }
-        (RowState::Succeeded, "expired") => "the API has deleted the video: run the row anew under another `id`",
-        (RowState::Succeeded, "disk_full") => "make room on the disk, then `collect` again",
-        (RowState::Succeeded, "") => "save its video with `collect`",
-        (RowState::Succeeded, _) => "`collect` tries again to save its video",
-        (RowState::Queued, _) => "run again",
-        (RowState::Sending | RowState::Accepted | RowState::Saved, _) => "nothing: wait for it, or look at it",
-    }
+        _ => "",
+    };
+    let by_state = match state {
+        _ if !by_code.is_empty() => by_code,
+        RowState::Invalid => "correct the row in the manifest, then run again",
+        RowState::Rejected => "correct the row and run again, or send it as it is with `--retry-rejected`",
+        RowState::Unknown => {
+            "it may have been taken and paid for: a callback may still name its task; else decide with `settle`, which \
+             never sends it again by itself"
+        }
+        RowState::Failed => "run with `--retry-failed` to make it anew, as a new task; failed tasks are free as a rule",
+        RowState::Succeeded => "run `collect` to save the video before the API deletes it, 14 days after it was made",
+        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => return None,
+    };
+    Some(by_state)
 }
 
 /// `the row`, `the 12 rows`.

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::escape;
-use crate::view::hints::remedy_of_row;
+use crate::view::hints::row_remedy;
 use crate::view::{Media, RowCard};
 
 use super::Counted;
@@ -70,8 +70,9 @@ impl<'a, 'o> List<'a, 'o> {
             .map(|message| self.shared(&escape::excerpt(message, MESSAGE)));
         if message.is_some() || card.code.is_some() {
             let code = card.code.as_deref().unwrap_or_default();
-            let remedy = remedy_of_row(card.status, code);
-            self.remedies.insert(format!("{} {code}", card.status), remedy.into());
+            if let Some(remedy) = row_remedy(card.status, code) {
+                self.remedies.insert(format!("{} {code}", card.status), remedy.into());
+            }
         }
         let image = self.media(card.image.as_ref());
         let video = self.media(card.video.as_ref());

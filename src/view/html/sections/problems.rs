@@ -2,7 +2,7 @@
 
 use crate::escape;
 use crate::row::RowState;
-use crate::view::hints::{self, remedy_of_row};
+use crate::view::hints::{self, row_remedy};
 use crate::view::html::charts::stack::swatch;
 use crate::view::html::markup::{Html, capital, html, put, sentence};
 use crate::view::wording::{counted, grouped};
@@ -46,11 +46,10 @@ pub(in crate::view::html) fn heading(cause: &Cause) -> Html {
     if !message.is_empty() {
         put!(html, r#" <bdi class="message">{}</bdi>"#, sentence(message));
     }
-    put!(
-        html,
-        r#"</p><p class="remedy">{}</p>"#,
-        sentence(&capital(remedy_of_row(*state, code)))
-    );
+    put!(html, "</p>");
+    if let Some(remedy) = row_remedy(*state, code) {
+        put!(html, r#"<p class="remedy">{}.</p>"#, sentence(&capital(remedy)));
+    }
     html
 }
 
