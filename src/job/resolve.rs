@@ -81,6 +81,8 @@ pub struct Job {
     pub allow_outside: bool,
     /// Where `check` lists every problem.
     pub problems: Option<PathBuf>,
+    /// Where `report` writes.
+    pub report: PathBuf,
     /// `check` looks at images on the web.
     pub images: bool,
     /// It also does where they are in private networks.
@@ -261,6 +263,7 @@ impl Job {
             collecting,
             receiving,
             checking,
+            presenting,
             notifying,
             reporting,
         } = settings;
@@ -270,6 +273,7 @@ impl Job {
         let manifest = paths::manifest(files.manifest)?;
         let results = paths::results(origins, files.results, &manifest)?;
         let ledger = paths::ledger(origins, files.ledger, &manifest)?;
+        let report = paths::report(&manifest);
         let inputs = [
             ("the manifest", Some(&manifest)),
             ("the job file", files.job.as_ref()),
@@ -283,6 +287,9 @@ impl Job {
         ];
         if let Some(problems) = &checking.problems {
             outputs.push(("problems", "list of problems", problems));
+        }
+        if let Some(report) = &presenting.output {
+            outputs.push(("output", "report", report));
         }
         paths::keep_apart(origins, &outputs, &inputs)?;
 
@@ -358,6 +365,7 @@ impl Job {
             strict: planning.strict.unwrap_or(false),
             allow_outside: planning.allow_outside.unwrap_or(false),
             problems: checking.problems,
+            report: presenting.output.unwrap_or(report),
             images: checking.images.unwrap_or(false),
             allow_private_hosts: checking.allow_private_hosts.unwrap_or(false),
             max_attempts: within(
