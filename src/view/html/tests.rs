@@ -25,7 +25,7 @@ fn preview() {
     }
     fs::write(folder.join("login.html"), login("shots.csv", false)).unwrap();
     fs::write(folder.join("login-wrong.html"), login("shots.csv", true)).unwrap();
-    for (name, mut rows, overview) in [
+    for (name, rows, overview) in [
         ("empty", Many { rows: 0, characters: 0 }, samples::empty()),
         (
             "halted",
@@ -47,7 +47,7 @@ fn preview() {
         let mut overview = overview;
         overview.summary.counts = rows.counts();
         let mut file = fs::File::create(folder.join(format!("report-{name}.html"))).unwrap();
-        let written = report(&overview, &mut rows, &mut file).unwrap();
+        let written = report(&overview, &rows, &mut file).unwrap();
         println!("report-{name}: {written:?}");
     }
 }
