@@ -53,6 +53,54 @@ pub fn for_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// `text` for HTML, where it stays text: as the content of an element, and between the quotes of an attribute.
+///
+/// What has a meaning there becomes an entity. What [`for_terminal`] makes visible is visible here, too, but for tabs and
+/// line ends, which are white space in HTML and keep their meaning in a prompt of several lines.
+pub fn for_html(text: &str) -> Cow<'_, str> {
+    let is_plain = |character: char| !matches!(character, '<' | '>' | '&' | '"' | '\'') && !is_odd_in_html(character);
+    if text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            // A parser makes a line feed of it, too.
+            '\r' if characters.peek() == Some(&'\n') => {}
+            '\r' => safe.push('\n'),
+            odd if is_odd_in_html(odd) => {
+                write!(safe, "\\u{{{:x}}}", u32::from(odd)).expect("writing to a string cannot fail");
+            }
+            plain => safe.push(plain),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// A whole JSON text for the content of a `<script>` element: the same JSON, which neither ends the element nor begins
+/// a comment in it, whatever its strings are.
+pub fn for_script(json: &str) -> Cow<'_, str> {
+    let ends_scripts = |character: char| matches!(character, '<' | '>' | '&' | '\u{2028}' | '\u{2029}');
+    if !json.contains(ends_scripts) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if ends_scripts(character) {
+            write!(safe, "\\u{:04x}", u32::from(character)).expect("writing to a string cannot fail");
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// [`for_terminal`], cut to at most `most` characters with `…` where something is missing.
 pub fn excerpt(text: &str, most: usize) -> String {
     let mut characters = text.chars();
@@ -121,6 +169,11 @@ pub(crate) fn drives_terminal(character: char) -> bool {
         )
 }
 
+/// Whether a character is neither to be seen in a page nor white space there.
+fn is_odd_in_html(character: char) -> bool {
+    drives_terminal(character) && !matches!(character, '\n' | '\t')
+}
+
 /// Words of a command that we suggest, quoted for a shell and escaped for the terminal that shows it.
 pub fn for_shell(words: &[String]) -> String {
     let words: Vec<_> = words.iter().map(|word| shell_word(word)).collect();
@@ -166,6 +219,28 @@ mod tests {
         let json = serde_json::json!({ "a": "safe \u{202e}txt.exe\u{9b}2J 🛶" }).to_string();
         let safe = for_json(&json);
         assert!(safe.contains("\\u202etxt.exe\\u009b2J 🛶"), "{safe}");
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(read(&safe), read(&json));
+    }
+
+    #[test]
+    fn html_text_is_neither_markup_nor_out_of_sight() {
+        assert_eq!(
+            for_html("<img src=x onerror='a()'>&\"\u{202e}\0\u{feff}"),
+            "&lt;img src=x onerror=&#39;a()&#39;&gt;&amp;&quot;\\u{202e}\\u{0}\\u{feff}"
+        );
+        assert_eq!(for_html("one\r\ntwo\rthree\tfour"), "one\ntwo\nthree\tfour");
+        assert!(matches!(for_html("一只小船 🛶\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_in_a_script_is_the_same_json_and_ends_nothing() {
+        let json = serde_json::json!({ "</script>": "<!-- <script> ]]> & \u{2028}\u{2029}" }).to_string();
+        let safe = for_script(&json);
+        assert!(
+            !safe.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) && safe.contains("\\u003c/script\\u003e"),
+            "{safe}"
+        );
         let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
         assert_eq!(read(&safe), read(&json));
     }

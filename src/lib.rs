@@ -4,24 +4,28 @@
 //! Data flows one way, and so do imports:
 //!
 //! ```text
-//! main → cli → { page } → { preflight  dispatch  collect  results  view  sandbox  template } → { job  kie  ledger  tables } → { manifest  web } → leaf types
+//! main → cli → { page } → { preflight  dispatch  collect  results  view  notify  sandbox  template } → { job  kie  ledger  tables } → { manifest  server  web } → leaf types
 //! ```
 //!
 //! Modules side by side do not know each other: they meet in [`cli`].
 
 // Leaf types: values without I/O, shared by every layer.
 pub mod address;
+pub mod byte_range;
 pub mod clock;
 pub mod escape;
 pub mod finding;
 pub mod image;
 pub mod pace;
+pub mod page_token;
 pub mod price;
 pub mod rate;
 pub mod row;
+pub mod secret_url;
 pub mod webhook_key;
 
 pub mod job;
+pub mod server;
 pub mod web;
 
 // The world: the file, the API, the durable record.
@@ -33,6 +37,7 @@ pub mod tables;
 // The work.
 pub mod collect;
 pub mod dispatch;
+pub mod notify;
 pub mod page;
 pub mod preflight;
 pub mod results;

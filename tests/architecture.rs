@@ -10,14 +10,17 @@ use std::path::{Path, PathBuf};
 /// Values without I/O: every layer may use them, and they use only each other.
 const LEAVES: &[&str] = &[
     "address",
+    "byte_range",
     "clock",
     "escape",
     "finding",
     "image",
     "pace",
+    "page_token",
     "price",
     "rate",
     "row",
+    "secret_url",
     "webhook_key",
 ];
 
@@ -25,16 +28,18 @@ const LEAVES: &[&str] = &[
 const LAYERS: &[(&str, &[&str])] = &[
     ("job", &["manifest"]),
     ("web", &[]),
+    ("server", &[]),
     ("manifest", &[]),
     ("kie", &["web"]),
     ("ledger", &[]),
     ("preflight", &["web"]),
     ("dispatch", &["job", "kie", "ledger"]),
-    ("collect", &["job", "kie", "ledger", "web"]),
+    ("collect", &["job", "kie", "ledger", "server", "web"]),
     ("tables", &[]),
     ("results", &["tables"]),
     ("view", &["job", "kie"]),
-    ("page", &["ledger", "view"]),
+    ("notify", &["web"]),
+    ("page", &["ledger", "server", "view", "web"]),
     ("sandbox", &[]),
     ("template", &["job", "manifest", "tables"]),
     (
@@ -42,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "job",
             "web",
+            "server",
             "manifest",
             "tables",
             "kie",
@@ -51,6 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "collect",
             "results",
             "view",
+            "notify",
             "page",
             "sandbox",
             "template",

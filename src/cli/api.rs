@@ -8,8 +8,8 @@ use reqwest::header::HeaderValue;
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::address::is_this_machine;
 use crate::job::Job;
-use crate::job::resolve::is_loopback;
 use crate::kie::client::{QUESTION_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::kie::upload::upload_url;
 use crate::kie::{Client, ClientConfig};
@@ -43,7 +43,7 @@ impl Service {
         } else {
             (None, job.base_url.clone())
         };
-        let is_here = job.sandbox || is_loopback(&base_url);
+        let is_here = job.sandbox || is_this_machine(&base_url);
         let config = client_config(job, base_url)?;
         Ok(Service {
             client: Arc::new(Client::new(&config, authorization)?),

@@ -8,7 +8,8 @@ use crate::job::{Receiving, paths};
 
 use super::collecting::Manner;
 use super::failure::Failure;
-use super::open_batch::{BatchArgs, OpenBatch};
+use super::notices::{self, Ended, Occasion};
+use super::open_batch::{Asked, BatchArgs, OpenBatch};
 
 /// Wait for the tasks to end, save the videos
 ///
@@ -32,10 +33,16 @@ pub(super) struct CollectArgs {
 /// `words` are the command line as it was given: what hints repeat.
 pub(super) async fn run(args: CollectArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
     let saving = !args.no_download;
-    let batch = OpenBatch::open(args.batch, Receiving::default(), words)?;
+    let asked = Asked::load(args.batch, Receiving::default(), words)?;
+    let work = collect(&asked, saving);
+    Ok(notices::around(&asked.job, &asked.console, Occasion::Collect, work).await)
+}
+
+async fn collect(asked: &Asked, saving: bool) -> Result<Ended, Failure> {
+    let batch = OpenBatch::open(asked)?;
     let folder = saving.then(|| {
-        let given = batch.job.collect.folder.clone();
-        given.unwrap_or_else(|| paths::videos(&batch.job.manifest))
+        let given = asked.job.collect.folder.clone();
+        given.unwrap_or_else(|| paths::videos(&asked.job.manifest))
     });
     if let Some(folder) = &folder {
         batch.tidy(folder)?;

@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use crate::job::{Job, LogFormat, ProgressMode};
 use crate::view::logs::{self, LogConfig};
@@ -25,6 +24,8 @@ impl Console {
     pub(super) fn new(job: &Job) -> Result<Console, Failure> {
         let output = &job.output;
         let secrets = Secrets::default();
+        // Before the first line is written: libraries log what they connect to.
+        job.notices.hide_in(|secret| secrets.hide(secret));
         let json = output.log_format == LogFormat::Json;
         let mode = match output.progress {
             _ if output.quiet => ProgressMode::None,
@@ -107,16 +108,16 @@ impl Console {
         self.answer(&format!("{}\n", crate::escape::for_json(&object)))
     }
 
-    /// The summary as the command's result, and the exit code. A script that gets no summary must not see success.
-    pub(super) fn conclude(&self, json: bool, summary: &Summary) -> ExitCode {
+    /// The summary as the command's result, and how it ended. A script that gets no summary must not see success.
+    pub(super) fn conclude(&self, json: bool, summary: &Summary) -> Ending {
         let written = if json {
             self.answer_json(&summary.to_json())
         } else {
             self.answer(&summary.to_string())
         };
         match (written, exit_of(summary)) {
-            (false, Ending::Done) => Ending::SomeFailed.into(),
-            (_, ending) => ending.into(),
+            (false, Ending::Done) => Ending::SomeFailed,
+            (_, ending) => ending,
         }
     }
 }

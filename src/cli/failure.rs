@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::collect::look_up::Stopped;
@@ -103,8 +102,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Says what happened and what to do, and gives the exit code.
-    pub(super) fn report(&self) -> ExitCode {
+    /// Says what happened and what to do on standard error, and gives the ending that it is.
+    pub(super) fn report(&self) -> Ending {
+        console::to_stderr(&self.told());
+        self.ending()
+    }
+
+    /// What happened and what to do, on several lines.
+    pub(super) fn told(&self) -> String {
         let mut text = format!("error: {self}\n");
         let mut source = self.source();
         let mut said = self.to_string();
@@ -121,8 +126,7 @@ impl Failure {
             writeln!(text, "  help: {help}").expect("a string takes text");
         }
         // Paths and texts of other layers come as they are.
-        console::to_stderr(&crate::escape::lines_for_terminal(&text));
-        self.ending().into()
+        crate::escape::lines_for_terminal(&text).into_owned()
     }
 
     fn ending(&self) -> Ending {

@@ -16,14 +16,18 @@ mod init;
 mod intake;
 mod manual;
 mod news;
+mod notices;
 mod open_batch;
 mod outputs;
+#[expect(dead_code, reason = "the commands that look on come next")]
+mod overview;
 mod receiving;
 mod run;
 mod same_name;
 pub mod sandbox;
 mod serve;
 mod settle;
+mod shown;
 mod signals;
 mod status;
 
@@ -113,7 +117,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions(args) => manual::completions(&args),
         Command::Man(args) => manual::man(&args),
     };
-    ended.unwrap_or_else(|failure| failure.report())
+    ended.unwrap_or_else(|failure| failure.report().into())
 }
 
 fn in_runtime<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

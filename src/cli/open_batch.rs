@@ -1,7 +1,6 @@
 //! What `collect` and `serve` have in common: a batch that was run before, and a collector that works on it.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock::Wall;
 use crate::collect::CollectReport;
-use crate::job::{Access, Collecting, Files, Job, Place, Receiving, Reporting};
+use crate::job::{Access, Collecting, Files, Job, Notifying, Place, Receiving, Reporting};
 use crate::ledger::{Reader, Store};
 use crate::view::{Command, Counts};
 
@@ -21,6 +20,7 @@ use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::news;
+use super::notices::{Account, Ended};
 use super::outputs::{note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::signals::Signals;
@@ -37,24 +37,24 @@ pub(super) struct BatchArgs {
     #[command(flatten)]
     access: Access,
     #[command(flatten)]
+    notifying: Notifying,
+    #[command(flatten)]
     reporting: Reporting,
 }
 
-/// A batch that was run before, opened to be collected.
-pub(super) struct OpenBatch {
+/// What a command was asked to do, before anything is opened.
+pub(super) struct Asked {
     pub(super) job: Job,
     pub(super) console: Console,
     selection: Vec<String>,
     /// The command line as it was given: what hints repeat.
     words: Vec<String>,
     started: Instant,
-    authorization: HeaderValue,
-    store: Store,
 }
 
-impl OpenBatch {
-    /// Loads the job, reads the key and opens the ledger.
-    pub(super) fn open(args: BatchArgs, receiving: Receiving, words: Vec<String>) -> Result<OpenBatch, Failure> {
+impl Asked {
+    /// Loads the job.
+    pub(super) fn load(args: BatchArgs, receiving: Receiving, words: Vec<String>) -> Result<Asked, Failure> {
         let started = Instant::now();
         let selection = selection_of(&args.files);
         let BatchArgs {
@@ -62,21 +62,39 @@ impl OpenBatch {
             collecting,
             place,
             access,
+            notifying,
             reporting,
         } = args;
-        let job = Job::load((files, place, access, collecting, receiving, reporting).into())?;
+        let job = Job::load((files, place, access, collecting, receiving, notifying, reporting).into())?;
         let console = Console::new(&job)?;
-        collecting::names_of(&job)?;
-        let authorization = authorization(&job, &console)?;
-        let mut store = open_existing(&job)?;
-        news::tell_of_recovery(&console, &store.recover(Wall::System.now())?, &selection);
-        news::warn_of_another_place(&console, &job, store.last_target()?);
-        Ok(OpenBatch {
+        Ok(Asked {
             job,
             console,
             selection,
             words,
             started,
+        })
+    }
+}
+
+/// A batch that was run before, opened to be collected.
+pub(super) struct OpenBatch<'a> {
+    asked: &'a Asked,
+    authorization: HeaderValue,
+    store: Store,
+}
+
+impl OpenBatch<'_> {
+    /// Reads the key and opens the ledger.
+    pub(super) fn open(asked: &Asked) -> Result<OpenBatch<'_>, Failure> {
+        let Asked { job, console, .. } = asked;
+        collecting::names_of(job)?;
+        let authorization = authorization(job, console)?;
+        let mut store = open_existing(job)?;
+        news::tell_of_recovery(console, &store.recover(Wall::System.now())?, &asked.selection);
+        news::warn_of_another_place(console, job, store.last_target()?);
+        Ok(OpenBatch {
+            asked,
             authorization,
             store,
         })
@@ -84,14 +102,17 @@ impl OpenBatch {
 
     /// Whether there is anything to collect.
     pub(super) fn has_work(&self, saving: bool) -> Result<bool, Failure> {
-        let reader = Reader::open(&self.job.ledger)?;
+        let reader = Reader::open(&self.asked.job.ledger)?;
         let counts: Counts = reader.counts()?.into_iter().collect();
-        Ok(collecting::to_collect(&self.job, &counts, saving) + reader.announced_rows()? + reader.given_up_rows()? > 0)
+        Ok(collecting::to_collect(&self.asked.job, &counts, saving)
+            + reader.announced_rows()?
+            + reader.given_up_rows()?
+            > 0)
     }
 
     /// Removes what a crash may have left in the folder of videos.
     pub(super) fn tidy(&self, folder: &Path) -> Result<(), Failure> {
-        collecting::tidy(folder, &Reader::open(&self.job.ledger)?);
+        collecting::tidy(folder, &Reader::open(&self.asked.job.ledger)?);
         Ok(())
     }
 
@@ -103,17 +124,18 @@ impl OpenBatch {
         saving: bool,
         manner: Manner,
         listener: Option<Listener>,
-    ) -> Result<ExitCode, Failure> {
-        let OpenBatch { job, console, .. } = self;
+    ) -> Result<Ended, Failure> {
+        let asked = self.asked;
+        let Asked { job, console, .. } = asked;
         let mut store = self.store;
         let console_of_signals = console.clone();
         let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
-        let service = Service::reach(&job, self.authorization).await?;
-        let collector = Collector::prepare(&job, &console, &service, &mut store, folder, manner)?;
+        let service = Service::reach(job, self.authorization).await?;
+        let collector = Collector::prepare(job, console, &service, &mut store, folder, manner)?;
         if collector.waiting.tasks + collector.waiting.videos > 0 || manner.forever {
-            news::tell_of_the_collection(&console, collector.waiting, folder);
+            news::tell_of_the_collection(console, collector.waiting, folder);
         }
-        let (store, report) = collect(&job, &console, &signals, store, collector, listener).await?;
+        let (store, report) = collect(job, console, &signals, store, collector, listener).await?;
         service.leave().await;
         let written = blocking({
             let job = job.clone();
@@ -122,15 +144,18 @@ impl OpenBatch {
         .await;
         console.progress.finish();
 
-        let mut summary = summary_of(&job, self.selection, Command::Collect)?;
+        let mut summary = summary_of(job, asked.selection.clone(), Command::Collect)?;
         // Held until here: nobody else can have changed what the results and the summary say.
         drop(store);
-        summary.command_line = self.words;
-        summary.elapsed = self.started.elapsed();
+        summary.command_line.clone_from(&asked.words);
+        summary.elapsed = asked.started.elapsed();
         summary.interrupted = signals.first();
         collecting::fill_in(&mut summary, &report, saving);
-        note_results(&mut summary, &job, &written);
-        Ok(console.conclude(job.output.json, &summary))
+        note_results(&mut summary, job, &written);
+        Ok(Ended {
+            ending: console.conclude(job.output.json, &summary),
+            account: Account::Summary(Box::new(summary)),
+        })
     }
 }
 

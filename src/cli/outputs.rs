@@ -6,17 +6,18 @@ use std::time::Duration;
 use crate::collect::FILES_LIVE;
 use crate::job::Job;
 use crate::job::resolve::BASE_URL;
-use crate::ledger::{self, LedgerError, Money, Reader, Store, StoredRow};
+use crate::ledger::{self, LedgerError, Money, Reader, Store};
 use crate::manifest::{Field, Ground, Survey};
 use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
 use crate::results::{self, Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
-use crate::row::{ClipLength, Resolution, RowState};
+use crate::row::{ClipLength, Resolution};
 use crate::view::{Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
 
 use super::closing::closing_of;
 use super::failure::Failure;
 use super::intake::{COLUMNS_NOTE, DIALECT_NOTE, FORMAT_NOTE};
+use super::shown::{is_troubled, settled, trouble_of};
 
 /// How many tasks a summary names that no row has.
 const EXTRA_TASKS: u32 = 100;
@@ -71,7 +72,7 @@ pub(super) fn begin_results(path: &Path, layout: &Layout) -> Result<ResultsWrite
 }
 
 /// What an import has left in the ledger about the manifest; of ledgers from before there was such a note, little.
-fn layout_of(job: &Job, reader: &Reader) -> Result<Layout, LedgerError> {
+pub(super) fn layout_of(job: &Job, reader: &Reader) -> Result<Layout, LedgerError> {
     let note = |name| reader.meta(name);
     let read = |json: &String| serde_json::from_str(json).ok();
     let names: Vec<String> = note(COLUMNS_NOTE)?.as_ref().and_then(read).unwrap_or_default();
@@ -100,16 +101,6 @@ pub(super) fn ground_of(reader: &Reader) -> Result<Ground, LedgerError> {
     Ok(sheet.map_or_else(Ground::default, |sheet| Ground::sheet(sheet.into())))
 }
 
-/// Whether a summary has to say something about a row in this state.
-fn is_troubled(state: RowState, error_code: Option<&str>) -> bool {
-    match state {
-        RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed => true,
-        // Its video could not be saved.
-        RowState::Succeeded => error_code.is_some(),
-        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => false,
-    }
-}
-
 /// Where the results are, in the summary; or, told at once, why they are not there.
 pub(super) fn note_results(summary: &mut Summary, job: &Job, written: &Result<(), Failure>) {
     match written {
@@ -121,27 +112,23 @@ pub(super) fn note_results(summary: &mut Summary, job: &Job, written: &Result<()
     }
 }
 
-/// Code and message of a row: its own trouble; that of the manifest; or that of the run which did not get to it.
-fn trouble_of<'r>(row: &StoredRow<'r>, halt: Option<&'r (String, String)>) -> (Option<&'r str>, Option<&'r str>) {
-    match (row.state, row.error_code, halt) {
-        (RowState::Invalid, _, _) => (Some("invalid"), row.problem),
-        (_, None, _) if row.problem.is_some() => (Some("changed"), row.problem),
-        (RowState::Queued, None, Some((_, message))) => (Some("halted"), Some(message)),
-        (_, code, _) => (code, row.error_message),
-    }
-}
-
-/// Without a run at work, rows that are `sending` were left so by one that died: the next will call them unknown.
-fn settled(state: RowState, at_work: bool) -> RowState {
-    match state {
-        RowState::Sending if !at_work => RowState::Unknown,
-        state => state,
-    }
-}
-
 /// What the ledger says about the batch, for the part of a [`Summary`] that does not depend on this run.
-pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) -> Result<Summary, Failure> {
-    let reader = Reader::open(&job.ledger)?;
+pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) -> Result<Summary, LedgerError> {
+    summary_from(&Reader::open(&job.ledger)?, job, selection, command)
+}
+
+/// Where the batch stands, with the requests of all its runs.
+pub(super) fn status_of(job: &Job, reader: &Reader, selection: Vec<String>) -> Result<Summary, LedgerError> {
+    let totals = reader.totals()?;
+    Ok(Summary {
+        requests: totals.requests,
+        retries: totals.retries,
+        rate_limited: totals.rate_limited,
+        ..summary_from(reader, job, selection, Command::Status)?
+    })
+}
+
+fn summary_from(reader: &Reader, job: &Job, selection: Vec<String>, command: Command) -> Result<Summary, LedgerError> {
     let owner = Store::owner(&job.ledger);
     let counts = reader
         .counts()?
@@ -188,7 +175,7 @@ pub(super) fn summary_of(job: &Job, selection: Vec<String>, command: Command) ->
         counts,
         changed: standing.changed,
         unknown_elsewhere: standing.unknown_elsewhere,
-        extra_tasks: extra_tasks(&reader)?,
+        extra_tasks: extra_tasks(reader)?,
         at_work: owner
             .filter(|_| command == Command::Status)
             .map(|owner| owner.to_string()),
@@ -310,6 +297,7 @@ mod tests {
     use crate::job::{Files, Settings};
     use crate::ledger::Realm;
     use crate::results::FactValue;
+    use crate::row::RowState;
 
     /// A batch whose manifest was just imported.
     fn imported(folder: &Path, manifest: &str) -> Job {

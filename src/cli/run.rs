@@ -27,6 +27,7 @@ use super::console::Console;
 use super::failure::Failure;
 use super::intake;
 use super::news;
+use super::notices::{self, Account, Ended, Occasion};
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::same_name;
@@ -56,21 +57,32 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let selection = selection_of(&args.settings.files);
     let job = Job::load(args.settings)?.for_run();
     let console = Console::new(&job)?;
-    let authorization = authorization(&job, &console)?;
-    collecting::names_of(&job)?;
+    let work = run_job(&job, &console, started, selection, words);
+    Ok(notices::around(&job, &console, Occasion::Run, work).await)
+}
+
+async fn run_job(
+    job: &Job,
+    console: &Console,
+    started: Instant,
+    selection: Vec<String>,
+    words: Vec<String>,
+) -> Result<Ended, Failure> {
+    let authorization = authorization(job, console)?;
+    collecting::names_of(job)?;
     if let Some(folder) = &job.collect.folder {
         collecting::make_folder(folder)?;
     }
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
-    try_results_place(&job)?;
-    let mut images = intake::images_of(&job);
-    let survey = look_through(&job, &mut images, &console)?;
-    same_name::refuse_a_second_ledger(&job)?;
-    let mut store = open_ledger(&job, &console)?;
+    try_results_place(job)?;
+    let mut images = intake::images_of(job);
+    let survey = look_through(job, &mut images, console)?;
+    same_name::refuse_a_second_ledger(job)?;
+    let mut store = open_ledger(job, console)?;
     let recovered = store.recover(Wall::System.now())?;
-    let imported = intake::import(&mut store, &job, &survey, &mut images)?;
+    let imported = intake::import(&mut store, job, &survey, &mut images)?;
     store.remember_images(images.learned())?;
-    news::tell_of_the_past(&console, &recovered, &imported, &survey.ground, &selection);
+    news::tell_of_the_past(console, &recovered, &imported, &survey.ground, &selection);
     let files = images.files();
     drop((survey, images));
 
@@ -81,9 +93,9 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
         report,
         collected,
         refused,
-    } = send(store, &job, &console, authorization, files, &signals).await?;
+    } = send(store, job, console, authorization, files, &signals).await?;
     news::tell_of_announced(
-        &console,
+        console,
         Reader::open(&job.ledger).and_then(|reader| reader.announced_rows()),
     );
     let written = blocking({
@@ -93,24 +105,31 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     .await;
     console.progress.finish();
 
-    let mut summary = match summary_of(&job, selection, Command::Run) {
+    let mut summary = match summary_of(job, selection, Command::Run) {
         Ok(summary) => summary,
         // Not 2, which would say that nothing was sent.
-        Err(failure) => {
+        Err(error) => {
+            let failure = Failure::from(error);
             failure.report();
-            return Ok(Ending::Halted.into());
+            return Ok(Ended {
+                ending: Ending::Halted,
+                account: Account::Failure(failure.told()),
+            });
         }
     };
     // Held until here: nobody else can have changed what the results and the summary say.
     drop(store);
     summary.command_line = words;
-    fill_in(&mut summary, &report, &job, &signals, started.elapsed());
+    fill_in(&mut summary, &report, job, &signals, started.elapsed());
     summary.halted = summary.halted.or(refused);
     if let Some(collected) = collected.as_ref().filter(|_| job.collect.wait) {
         collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
     }
-    note_results(&mut summary, &job, &written);
-    Ok(console.conclude(job.output.json, &summary))
+    note_results(&mut summary, job, &written);
+    Ok(Ended {
+        ending: console.conclude(job.output.json, &summary),
+        account: Account::Summary(Box::new(summary)),
+    })
 }
 
 /// Proves that results can be written where they are wanted, by beginning a file there and giving it up.

@@ -9,7 +9,8 @@ use crate::job::Receiving;
 
 use super::collecting::Manner;
 use super::failure::Failure;
-use super::open_batch::{BatchArgs, OpenBatch};
+use super::notices::{self, Ended, Occasion};
+use super::open_batch::{Asked, BatchArgs, OpenBatch};
 use super::receiving::Listener;
 
 /// Where callbacks are received unless the user says: this machine only, for a proxy in front.
@@ -35,10 +36,16 @@ pub(super) struct ServeArgs {
 
 /// `words` are the command line as it was given: what hints repeat.
 pub(super) async fn run(args: ServeArgs, words: Vec<String>) -> Result<ExitCode, Failure> {
-    let batch = OpenBatch::open(args.batch, args.receiving, words)?;
-    let address = batch.job.collect.listen.unwrap_or(LISTEN);
-    let listener = Listener::bind(&batch.job, &batch.console, address).await?;
-    let folder = batch.job.collect.folder.clone();
+    let asked = Asked::load(args.batch, args.receiving, words)?;
+    let work = serve(&asked);
+    Ok(notices::around(&asked.job, &asked.console, Occasion::Serve, work).await)
+}
+
+async fn serve(asked: &Asked) -> Result<Ended, Failure> {
+    let batch = OpenBatch::open(asked)?;
+    let address = asked.job.collect.listen.unwrap_or(LISTEN);
+    let listener = Listener::bind(&asked.job, &asked.console, address).await?;
+    let folder = asked.job.collect.folder.clone();
     if let Some(folder) = &folder {
         batch.tidy(folder)?;
     }

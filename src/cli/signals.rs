@@ -60,6 +60,19 @@ impl Signals {
     }
 }
 
+/// Waits for the next SIGINT or SIGTERM, whoever else hears of it. Forever, if there is no hearing of signals.
+pub(super) async fn next() {
+    let listen = |kind| unix::signal(kind).ok();
+    let (Some(mut interrupt), Some(mut terminate)) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 /// A terminal that is closed: nobody is left to press a key twice, but what is in flight can still be finished. Under
 /// `nohup` the run is to go on instead.
 struct HangUp(Option<unix::Signal>);

@@ -6,11 +6,10 @@ use clap::Args;
 
 use crate::job::{Files, Job, Reporting, Settings};
 use crate::ledger::Reader;
-use crate::view::Command;
 
 use super::console::Console;
 use super::failure::Failure;
-use super::outputs::{selection_of, summary_of, write_results};
+use super::outputs::{selection_of, status_of, write_results};
 
 /// Show where a batch stands
 ///
@@ -33,14 +32,10 @@ pub(super) fn run(args: StatusArgs) -> Result<ExitCode, Failure> {
         ..Settings::default()
     })?;
     let console = Console::new(&job)?;
-    let mut summary = summary_of(&job, selection, Command::Status)?;
-    let totals = Reader::open(&job.ledger)?.totals()?;
-    summary.requests = totals.requests;
-    summary.retries = totals.retries;
-    summary.rate_limited = totals.rate_limited;
+    let mut summary = status_of(&job, &Reader::open(&job.ledger)?, selection)?;
     if wants_results {
         write_results(&job)?;
         summary.results = Some(job.results.display().to_string());
     }
-    Ok(console.conclude(job.output.json, &summary))
+    Ok(console.conclude(job.output.json, &summary).into())
 }

@@ -1,8 +1,10 @@
-//! A job file: one flat list of TOML keys, named like the flags with `_` for `-`.
+//! A job file: one flat list of TOML keys, named like the flags with `_` for `-`; and those of `--notify-…` in a table of
+//! their own, `[notify]`.
 //!
 //! The keys are read one by one from the parsed table rather than by serde, so that every wrong one is reported, in one
 //! go and with its place.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,17 +18,25 @@ use toml::de::{DeTable, DeValue};
 use crate::job::duration;
 use crate::job::error::{FileProblem, JobError};
 use crate::job::key::{KEY_VARIABLE, WEBHOOK_KEY_VARIABLE};
+use crate::job::notices::GivenUrl;
 use crate::job::origin::Origins;
 use crate::job::settings::{CodeFilter, RetryRejected, Settings, web_address};
 use crate::manifest::Mapping;
 
 /// One key of a job file: its name, a value to write, and how it gets into the settings.
 struct Key {
+    /// Like the flag's. Behind [`IN_TABLE`] it is a key of [`TABLE`].
     name: &'static str,
     /// As it stands in the file, right of the `=`.
     example: &'static str,
     take: fn(&mut Settings, &Value<'_>) -> Result<(), Wrong>,
 }
+
+/// The one table of a job file: what stands in it belongs together, and half of it is secret.
+const TABLE: &str = "notify";
+
+/// How the names begin whose keys stand in it.
+const IN_TABLE: &str = "notify_";
 
 /// Every key there is. A test holds it against the flags.
 #[rustfmt::skip]
@@ -84,6 +94,10 @@ const KEYS: &[Key] = &[
     Key { name: "reuse_connections", example: "true", take: |s, v| v.switch().map(|x| s.sending.reuse_connections = Some(x)) },
     Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.place.ca_file = Some(x)) },
     Key { name: "webhook_key_file", example: "\"kie-webhook-key\"", take: |s, v| v.path().map(|x| s.receiving.webhook_key_file = Some(x)) },
+    Key { name: "notify_webhook", example: "\"https://hooks.slack.com/services/…\"", take: |s, v| v.secret_url().map(|x| s.notifying.notify_webhook = Some(x)) },
+    Key { name: "notify_format", example: "\"feishu\"", take: |s, v| v.word().map(|x| s.notifying.notify_format = Some(x)) },
+    Key { name: "notify_on", example: "\"trouble\"", take: |s, v| v.word().map(|x| s.notifying.notify_on = Some(x)) },
+    Key { name: "notify_ping", example: "\"https://hc-ping.com/UUID\"", take: |s, v| v.secret_url().map(|x| s.notifying.notify_ping = Some(x)) },
 ];
 
 /// Names people give a key they should not write here; compared without `_` and `-`.
@@ -141,38 +155,97 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, JobError> {
         JobError::File(vec![problem(at, wrong)])
     })?;
 
-    let mut settings = Settings::default();
-    let mut given: Vec<&str> = Vec::new();
-    let mut problems = Vec::new();
-    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut reader = Reader {
+        folder: path.parent().unwrap_or(Path::new("")),
+        settings: Settings::default(),
+        given: Vec::new(),
+        wrong: Vec::new(),
+    };
     for (written, value) in table.get_ref() {
-        let name = written.get_ref().replace('-', "_");
-        let Some(key) = KEYS.iter().find(|key| key.name == name) else {
-            problems.push(problem(
-                written.span().start,
-                unknown(written.get_ref(), value.get_ref()),
-            ));
-            continue;
-        };
-        if given.contains(&key.name) {
-            let wrong = Wrong {
-                what: format!("`{}` is given twice", key.name),
-                help: "`-` and `_` are the same in a key: keep one of the two".to_owned(),
-            };
-            problems.push(problem(written.span().start, wrong));
-            continue;
-        }
-        given.push(key.name);
-        if let Err(wrong) = (key.take)(&mut settings, &Value { key, folder, value }) {
-            problems.push(problem(value.span().start, wrong));
+        match value.get_ref() {
+            DeValue::Table(keys) if normal(written.get_ref()) == TABLE => {
+                keys.iter()
+                    .for_each(|(written, value)| reader.read(Some(TABLE), written, value));
+            }
+            _ => reader.read(None, written, value),
         }
     }
-    if !problems.is_empty() {
+    if !reader.wrong.is_empty() {
+        let mut problems: Vec<FileProblem> = reader.wrong.into_iter().map(|(at, wrong)| problem(at, wrong)).collect();
         problems.sort_by_key(|problem| (problem.line, problem.column));
         return Err(JobError::File(problems));
     }
-    settings.files.origins = Origins::in_file(path, given);
+    let mut settings = reader.settings;
+    settings.files.origins = Origins::in_file(path, reader.given);
     Ok(settings)
+}
+
+/// What has been read so far.
+struct Reader<'a> {
+    /// Where paths begin.
+    folder: &'a Path,
+    settings: Settings,
+    /// The keys that were given.
+    given: Vec<&'static str>,
+    /// What is wrong, and at which byte.
+    wrong: Vec<(usize, Wrong)>,
+}
+
+impl Reader<'_> {
+    /// Takes a key, of a table or of none, into the settings.
+    fn read(&mut self, table: Option<&str>, written: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
+        let at = written.span().start;
+        let name = normal(written.get_ref());
+        let key = KEYS.iter().find(|key| (key.table(), key.own_name()) == (table, &*name));
+        let Some(key) = key else {
+            self.wrong
+                .push((at, unknown(table, written.get_ref(), value.get_ref())));
+            return;
+        };
+        if self.given.contains(&key.name) {
+            let wrong = Wrong {
+                what: format!("`{}` is given twice", key.written()),
+                help: "`-` and `_` are the same in a key: keep one of the two".to_owned(),
+            };
+            self.wrong.push((at, wrong));
+            return;
+        }
+        self.given.push(key.name);
+        let folder = self.folder;
+        if let Err(wrong) = (key.take)(&mut self.settings, &Value { key, folder, value }) {
+            self.wrong.push((value.span().start, wrong));
+        }
+    }
+}
+
+/// A key as we name it.
+fn normal(written: &str) -> String {
+    written.replace('-', "_")
+}
+
+impl Key {
+    /// The table that it stands in.
+    fn table(&self) -> Option<&'static str> {
+        self.name.starts_with(IN_TABLE).then_some(TABLE)
+    }
+
+    /// What it is called there.
+    fn own_name(&self) -> &'static str {
+        self.name.strip_prefix(IN_TABLE).unwrap_or(self.name)
+    }
+
+    /// How it is written in one word.
+    fn written(&self) -> String {
+        match self.table() {
+            Some(table) => format!("{table}.{}", self.own_name()),
+            None => self.name.to_owned(),
+        }
+    }
+
+    /// A line that gives it.
+    fn example_line(&self) -> String {
+        format!("{} = {}", self.written(), self.example)
+    }
 }
 
 /// What is wrong with a key or its value, and what to write. The value itself is not shown unless its parser does.
@@ -241,6 +314,15 @@ impl Value<'_> {
 
     fn duration(&self) -> Result<Duration, Wrong> {
         self.parsed(duration::parse)
+    }
+
+    /// A URL that is a secret: nobody's complaint about it may repeat it.
+    fn secret_url(&self) -> Result<GivenUrl, Wrong> {
+        let DeValue::String(text) = self.value.get_ref() else {
+            return Err(self.expected("text"));
+        };
+        let Ok(given) = text.parse::<GivenUrl>();
+        given.url().map(|_| given).map_err(|why| self.wrong(why))
     }
 
     /// Text, read as the flag reads it. A number or a date is taken as its text: `price = 30`, `until = 06:00:00`.
@@ -317,17 +399,44 @@ impl Value<'_> {
     }
 
     fn wrong(&self, what: &str) -> Wrong {
-        let Key { name, example, .. } = self.key;
         Wrong {
-            what: format!("`{name}` {what}"),
-            help: format!("write it like `{name} = {example}`"),
+            what: format!("`{}` {what}", self.key.written()),
+            help: format!("write it like `{}`", self.key.example_line()),
         }
     }
 }
 
-fn unknown(written: &str, value: &DeValue<'_>) -> Wrong {
-    let plain = written.replace(['_', '-'], "").to_ascii_lowercase();
+fn unknown(table: Option<&str>, written: &str, value: &DeValue<'_>) -> Wrong {
     let shown = crate::escape::excerpt(written, 60);
+    let name = normal(written).to_ascii_lowercase();
+    match table {
+        Some(table) => Wrong {
+            what: format!("unknown key `{shown}` in `[{table}]`"),
+            help: unknown_in_table(&name, table),
+        },
+        None => unknown_in_list(&name, shown, value),
+    }
+}
+
+/// What to do about a key that the table does not have.
+fn unknown_in_table(name: &str, table: &str) -> String {
+    let keys = || KEYS.iter().filter(|key| key.table() == Some(table));
+    if let Some(key) = KEYS.iter().find(|key| key.table().is_none() && key.name == name) {
+        // Whatever is written below a table's name is in the table.
+        return format!("`{}` is a key of the whole job: write it above `[{table}]`", key.name);
+    }
+    let nearest = nearest(name, keys().map(Key::own_name));
+    match keys().find(|key| Some(key.own_name()) == nearest) {
+        Some(key) => format!("the nearest key is `{}`, like `{}`", key.own_name(), key.example_line()),
+        None => {
+            let names: Vec<String> = keys().map(|key| format!("`{}`", key.own_name())).collect();
+            format!("its keys are {}", names.join(", "))
+        }
+    }
+}
+
+fn unknown_in_list(name: &str, shown: String, value: &DeValue<'_>) -> Wrong {
+    let plain = name.replace('_', "");
     let secret = if SECRETS.contains(&plain.as_str()) {
         Some((KEY_VARIABLE, "api_key_file"))
     } else if WEBHOOK_SECRETS.contains(&plain.as_str()) {
@@ -344,14 +453,13 @@ fn unknown(written: &str, value: &DeValue<'_>) -> Wrong {
             ),
         };
     }
-    let name = written.replace('-', "_").to_ascii_lowercase();
-    let nearest = nearest(&name, key_names()).and_then(|name| KEYS.iter().find(|key| key.name == name));
+    let nearest = nearest(name, key_names()).and_then(|name| KEYS.iter().find(|key| key.name == name));
     let help = match (value, nearest) {
-        (DeValue::Table(_), _) => "job files have no tables: all keys stand in one flat list".to_owned(),
-        (_, Some(key)) => format!(
-            "the nearest key is `{}`, like `{} = {}`",
-            key.name, key.name, key.example
-        ),
+        (DeValue::Table(_), _) => {
+            format!("the only table is `[{TABLE}]`: all other keys stand in one flat list above it")
+        }
+        _ if name == TABLE => format!("`{TABLE}` is a table: write `[{TABLE}]` and its keys below"),
+        (_, Some(key)) => format!("the nearest key is `{}`, like `{}`", key.written(), key.example_line()),
         (_, None) => "the keys are the long flags of `hailuo-batch run --help`, with `_` for `-`".to_owned(),
     };
     Wrong {
@@ -368,15 +476,21 @@ fn place_of(text: &str, at: usize) -> (usize, usize) {
     (line, before[line_start..].chars().count() + 1)
 }
 
-/// Every key of a job file.
+/// Every key of a job file, named like its flag.
 pub(super) fn key_names() -> impl Iterator<Item = &'static str> + Clone {
     KEYS.iter().map(|key| key.name)
 }
 
-/// The key of this name and a value for it, as it stands in a file.
-pub(super) fn key_with_example(name: &str) -> Option<(&'static str, &'static str)> {
+/// The key of this name and a value for it, as they stand in a file.
+pub(super) fn key_with_example(name: &str) -> Option<(String, &'static str)> {
     let key = KEYS.iter().find(|key| key.name == name)?;
-    Some((key.name, key.example))
+    Some((key.written(), key.example))
+}
+
+/// The key of this name as it stands in a file: `notify.ping` for `notify_ping`.
+pub(super) fn written(name: &str) -> String {
+    let key = KEYS.iter().find(|key| key.name == name);
+    key.map_or_else(|| name.to_owned(), Key::written)
 }
 
 /// The one of `names` that `word` is most like, if it is like any.
@@ -391,6 +505,7 @@ pub(super) fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::NoticeOn;
     use crate::job::settings::{LogFormat, OnUnknown, ProgressMode};
 
     fn parsed(text: &str) -> Settings {
@@ -408,12 +523,12 @@ mod tests {
     #[test]
     fn every_key_takes_its_own_example() {
         for key in KEYS {
-            let text = format!("{} = {}", key.name, key.example);
+            let text = key.example_line();
             let settings = parsed(&text);
             assert_ne!(settings, Settings::default(), "{text}");
             assert_eq!(
                 settings.files.origins.name(key.name),
-                format!("`{}` in `jobs/nightly.toml`", key.name)
+                format!("`{}` in `jobs/nightly.toml`", key.written())
             );
             // The value must have landed somewhere, not only its origin.
             let without_origin = Settings {
@@ -471,7 +586,7 @@ mod tests {
         "#);
         insta::assert_snapshot!(complaint("[retry]\nmax_attempts = 3"), @"
         nightly.toml:1:2: unknown key `retry`
-        help: job files have no tables: all keys stand in one flat list
+        help: the only table is `[notify]`: all other keys stand in one flat list above it
         ");
         insta::assert_snapshot!(complaint("max-attempts = 3\nmax_attempts = 4"), @"
         nightly.toml:2:1: `max_attempts` is given twice
@@ -481,6 +596,54 @@ mod tests {
         nightly.toml:1:1: unknown key `upload`
         help: the nearest key is `upload_url`, like `upload_url = "https://kieai.redpandaai.co"`
         "#);
+    }
+
+    #[test]
+    fn whom_to_tell_stands_in_a_table() {
+        let table =
+            "[notify]\nwebhook = \"https://hooks.slack.com/services/T0/B0/x\"\non = \"trouble\"\nping = \"off\"\n";
+        let dotted = "notify.webhook = \"https://hooks.slack.com/services/T0/B0/x\"\nnotify.on = \"trouble\"\nnotify.ping = \"off\"\n";
+        assert_eq!(parsed(table), parsed(dotted));
+        let notifying = parsed(table).notifying;
+        assert_eq!(notifying.notify_on, Some(NoticeOn::Trouble));
+        assert_eq!(notifying.notify_ping, Some("off".parse().unwrap()));
+        assert_eq!(notifying.notify_format, None);
+    }
+
+    #[test]
+    fn a_wrong_key_of_the_table_is_told_with_its_place_and_no_secret() {
+        insta::assert_snapshot!(complaint(
+            "rate = \"20/10s\"\n[notify]\nwebhok = \"https://hooks.slack.com/canary\"\nping = \"hc-ping.com/canary\"\n\
+             on = \"error\"\nbudget = 100\nsecret = \"canary\"\n"
+        ), @r#"
+        5 problems in the job file `nightly.toml`
+          nightly.toml:3:1: unknown key `webhok` in `[notify]`
+            help: the nearest key is `webhook`, like `notify.webhook = "https://hooks.slack.com/services/…"`
+          nightly.toml:4:8: `notify.ping` is not a whole URL
+            help: write it like `notify.ping = "https://hc-ping.com/UUID"`
+          nightly.toml:5:6: `notify.on` must be one of `always`, `trouble`
+            help: write it like `notify.on = "trouble"`
+          nightly.toml:6:1: unknown key `budget` in `[notify]`
+            help: `budget` is a key of the whole job: write it above `[notify]`
+          nightly.toml:7:1: unknown key `secret` in `[notify]`
+            help: its keys are `webhook`, `format`, `on`, `ping`
+        "#);
+        insta::assert_snapshot!(complaint("notify_ping = \"https://hc-ping.com/canary\""), @r#"
+        nightly.toml:1:1: unknown key `notify_ping`
+        help: the nearest key is `notify.ping`, like `notify.ping = "https://hc-ping.com/UUID"`
+        "#);
+        insta::assert_snapshot!(complaint("notify = \"https://hc-ping.com/canary\""), @"
+        nightly.toml:1:1: unknown key `notify`
+        help: `notify` is a table: write `[notify]` and its keys below
+        ");
+        insta::assert_snapshot!(complaint("[notify]\nping = 7"), @r#"
+        nightly.toml:2:8: `notify.ping` takes text, and this is a number
+        help: write it like `notify.ping = "https://hc-ping.com/UUID"`
+        "#);
+        insta::assert_snapshot!(complaint("[[notify]]\nping = \"off\""), @"
+        nightly.toml:1:3: unknown key `notify`
+        help: `notify` is a table: write `[notify]` and its keys below
+        ");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod duration;
 pub mod file;
 pub mod key;
+pub mod notices;
 pub mod options;
 pub mod origin;
 pub mod paths;
@@ -17,9 +18,10 @@ mod error;
 
 pub use error::{FileProblem, JobError};
 pub use key::{ApiKey, KeyError, WebhookKey};
+pub use notices::{NoticeFormat, NoticeOn, Notices};
 pub use resolve::{Collect, Job, Output};
 pub use settings::{
-    Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, OnUnknown, Place, Planning, ProgressMode,
-    Receiving, Reporting, Sending, Settings,
+    Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, Notifying, OnUnknown, Place, Planning,
+    ProgressMode, Receiving, Reporting, Sending, Settings,
 };
 pub use until::Moment;

@@ -50,6 +50,11 @@ impl Origins {
         self.0.get(key)
     }
 
+    /// Takes `key` for not given.
+    pub(super) fn forget(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
     /// These sources, and `lower`'s where these have none.
     pub fn or(mut self, lower: Origins) -> Origins {
         for (key, source) in lower.0 {
@@ -65,6 +70,7 @@ impl Origins {
             Some(Source::Flag) | None => format!("`{}`", flag(key)),
             Some(Source::Environment) => format!("`{}`", variable(key)),
             Some(Source::File(path)) => {
+                let key = file::written(key);
                 format!("`{key}` in `{}`", escape::for_terminal(&path.to_string_lossy()))
             }
         }

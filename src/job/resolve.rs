@@ -6,11 +6,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
+use crate::address::is_this_machine;
 use crate::clock::UnixMillis;
 use crate::job::error::JobError;
 use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace, WEBHOOK_KEY_VARIABLE, WebhookKey};
+use crate::job::notices::{self, Notices};
 use crate::job::origin::{self, Origins, Source};
 use crate::job::settings::{
     CodeFilter, Collecting, LogFormat, OnUnknown, ProgressMode, Receiving, RetryRejected, Settings,
@@ -115,6 +117,9 @@ pub struct Job {
 
     /// What becomes of tasks once they are accepted.
     pub collect: Collect,
+
+    /// Whom to tell how it ended.
+    pub notices: Notices,
 
     /// What to say, and how.
     pub output: Output,
@@ -257,6 +262,7 @@ impl Job {
             collecting,
             receiving,
             checking,
+            notifying,
             reporting,
         } = settings;
         let origins = &files.origins;
@@ -293,6 +299,8 @@ impl Job {
         }
         let (callback_url, doubt) = callback_url(origins, planning.callback_url, &receiving, reaches_kie)?;
         warnings.extend(doubt);
+        let (notices, doubts) = notices::resolve(origins, notifying)?;
+        warnings.extend(doubts);
         let doubts_of_run = listens_in_vain(origins, &receiving).into_iter().collect();
 
         let stop_at = stop_at(origins, planning.until.as_ref(), planning.run_for, moment)?;
@@ -381,6 +389,7 @@ impl Job {
             },
             require_balance: sending.require_balance.unwrap_or(false),
             collect: collect(origins, collecting, &receiving, sending.wait)?,
+            notices,
             output: Output {
                 json: reporting.json.unwrap_or(false),
                 progress: reporting.progress.unwrap_or_default(),
@@ -468,7 +477,7 @@ fn callback_url(
     }
     let key = if here.is_some() { "public_url" } else { "callback_url" };
     let url = here.or(elsewhere);
-    let unreachable = url.as_ref().filter(|url| reaches_kie && is_loopback(url));
+    let unreachable = url.as_ref().filter(|url| reaches_kie && is_this_machine(url));
     let doubt = unreachable.map(|url| {
         let name = origins.name(key);
         format!("{name} is on this machine, where the API cannot reach it: {url}")
@@ -523,7 +532,7 @@ fn server(origins: &Origins, key: &str, given: Option<Url>, sandbox: bool) -> Re
             format!("give only the beginning that all requests share, like `{BASE_URL}`"),
         ));
     }
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if url.scheme() == "http" && !is_this_machine(&url) {
         return Err(JobError::setting(
             format!("{name} is plain http, and the API key would travel unprotected: {url}"),
             "write `https://`; plain http is only for a server on this machine",
@@ -539,19 +548,6 @@ fn server(origins: &Origins, key: &str, given: Option<Url>, sandbox: bool) -> Re
 fn is_kie(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     host == "kie.ai" || host.ends_with(".kie.ai")
-}
-
-/// Whether `url` leads to this machine, by its name or address alone.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => {
-            let name = name.trim_end_matches('.');
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-        None => false,
-    }
 }
 
 fn rate(origins: &Origins, given: Option<Rate>, reaches_kie: bool, base_url: &Url) -> Result<Rate, JobError> {
@@ -859,6 +855,12 @@ mod tests {
                 fetch_missing: false,
                 listen: None,
                 public_url: None,
+            },
+            notices: Notices {
+                webhook: None,
+                format: Auto,
+                on: Always,
+                ping: None,
             },
             output: Output {
                 json: false,

@@ -17,6 +17,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use url::Url;
 
 use crate::job::duration;
+use crate::job::notices::{GivenUrl, NoticeFormat, NoticeOn};
 use crate::job::origin::Origins;
 use crate::job::until::Until;
 use crate::manifest::{Delimiter, Encoding, Mapping};
@@ -30,6 +31,7 @@ const COLLECTING: &str = "Waiting and downloads";
 const MONEY: &str = "Money";
 const API: &str = "API";
 const CALLBACKS: &str = "Callbacks";
+const NOTICES: &str = "Notices";
 const OUTPUT: &str = "Output";
 
 /// Everything that can be set: what `run` takes, and what a job file may hold beside it for other commands.
@@ -62,6 +64,9 @@ pub struct Settings {
     /// How images on the web are looked at; no run does that.
     #[arg(skip)]
     pub checking: Checking,
+    /// Whom to tell how it ended.
+    #[command(flatten)]
+    pub notifying: Notifying,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -84,9 +89,9 @@ pub struct Files {
 
     /// Read settings from a TOML job file.
     ///
-    /// Its keys are the long flags with `_` for `-`; paths in it are relative to its folder. A flag wins over the
-    /// environment (HAILUO_BATCH_RATE for --rate, and so on), and the environment over the job file.
-    /// Example: --job jobs/nightly.toml
+    /// Its keys are the long flags with `_` for `-`, those of --notify-… in a table `[notify]`; paths in it are relative to
+    /// its folder. A flag wins over the environment (HAILUO_BATCH_RATE for --rate, and so on), and the environment over the
+    /// job file. Example: --job jobs/nightly.toml
     #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_JOB", hide_env = true, help_heading = FILES)]
     pub job: Option<PathBuf>,
 
@@ -539,6 +544,44 @@ pub struct Receiving {
     pub webhook_key_file: Option<PathBuf>,
 }
 
+/// Whom to tell how a command ended.
+#[derive(Debug, Clone, Default, PartialEq, Args)]
+pub struct Notifying {
+    /// Post the summary to the webhook at URL when the command has ended.
+    ///
+    /// For Slack, Feishu, and whatever takes JSON. The URL is a secret, and flags show in the list of processes: better set
+    /// HAILUO_BATCH_NOTIFY_WEBHOOK, or name it in a job file that nobody else can read. `off` takes back what a job file
+    /// says. Default: none. Example: --notify-webhook https://hooks.slack.com/services/…
+    #[arg(long, value_name = "URL", env = "HAILUO_BATCH_NOTIFY_WEBHOOK", hide_env = true, help_heading = NOTICES)]
+    pub notify_webhook: Option<GivenUrl>,
+
+    /// Write for Slack, for Feishu, or as JSON.
+    ///
+    /// The first two get a text, JSON a text and the summary: for programs, Mattermost and Rocket.Chat. Default: auto (by
+    /// the webhook's host: slack, feishu, else json). Example: --notify-format feishu
+    #[arg(
+        long, value_name = "FORMAT", value_enum, env = "HAILUO_BATCH_NOTIFY_FORMAT", hide_env = true,
+        help_heading = NOTICES
+    )]
+    pub notify_format: Option<NoticeFormat>,
+
+    /// Post every time, or only if something is wrong.
+    ///
+    /// Trouble is every exit code but 0. Default: always. Example: --notify-on trouble
+    #[arg(
+        long, value_name = "WHEN", value_enum, env = "HAILUO_BATCH_NOTIFY_ON", hide_env = true, help_heading = NOTICES
+    )]
+    pub notify_on: Option<NoticeOn>,
+
+    /// Tell the monitor at URL when the command begins and how it ends.
+    ///
+    /// As Healthchecks understands it: URL/start, then URL itself after success and URL/CODE after any other exit code.
+    /// `serve` does not ping, as it is not meant to end. The URL is a secret like that of the webhook; `off` as there.
+    /// Default: none. Example: --notify-ping https://hc-ping.com/UUID
+    #[arg(long, value_name = "URL", env = "HAILUO_BATCH_NOTIFY_PING", hide_env = true, help_heading = NOTICES)]
+    pub notify_ping: Option<GivenUrl>,
+}
+
 /// What a command says, and how.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Reporting {
@@ -710,7 +753,8 @@ macro_rules! each_or {
 
 impl Settings {
     /// These settings, and `lower`'s wherever these say nothing.
-    pub fn merge(self, lower: Settings) -> Settings {
+    pub fn merge(mut self, lower: Settings) -> Settings {
+        self.forget_blanks();
         Settings {
             files: self.files.merge(lower.files),
             planning: self.planning.merge(lower.planning),
@@ -721,7 +765,21 @@ impl Settings {
             collecting: self.collecting.merge(lower.collecting),
             receiving: self.receiving.merge(lower.receiving),
             checking: self.checking.merge(lower.checking),
+            notifying: self.notifying.merge(lower.notifying),
             reporting: self.reporting.merge(lower.reporting),
+        }
+    }
+
+    /// A secret that is set but empty says nothing: that is how an unset one looks in many schedulers.
+    fn forget_blanks(&mut self) {
+        let given = &mut self.notifying;
+        for (key, url) in [
+            ("notify_webhook", &mut given.notify_webhook),
+            ("notify_ping", &mut given.notify_ping),
+        ] {
+            if url.take_if(|url| url.is_blank()).is_some() {
+                self.files.origins.forget(key);
+            }
         }
     }
 }
@@ -791,6 +849,12 @@ impl Checking {
     }
 }
 
+impl Notifying {
+    fn merge(self, lower: Notifying) -> Notifying {
+        each_or!(Notifying { self, lower; notify_webhook, notify_format, notify_on, notify_ping })
+    }
+}
+
 impl Reporting {
     fn merge(self, lower: Reporting) -> Reporting {
         let verbose = if self.verbose > 0 { self.verbose } else { lower.verbose };
@@ -824,15 +888,16 @@ impl From<(Files, Planning, Intake, Place, Checking, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Place, Access, Collecting, Receiving, Reporting)> for Settings {
-    fn from(parts: (Files, Place, Access, Collecting, Receiving, Reporting)) -> Settings {
-        let (files, place, access, collecting, receiving, reporting) = parts;
+impl From<(Files, Place, Access, Collecting, Receiving, Notifying, Reporting)> for Settings {
+    fn from(parts: (Files, Place, Access, Collecting, Receiving, Notifying, Reporting)) -> Settings {
+        let (files, place, access, collecting, receiving, notifying, reporting) = parts;
         Settings {
             files,
             place,
             access,
             collecting,
             receiving,
+            notifying,
             reporting,
             ..Settings::default()
         }
@@ -1032,6 +1097,14 @@ mod tests {
               --public-url <URL>         Have the API send its callbacks to URL, which leads to --listen
               --webhook-key-file <FILE>  Read the key that callbacks are signed with from FILE
 
+        Notices:
+              --notify-webhook <URL>    Post the summary to the webhook at URL when the command has ended
+              --notify-format <FORMAT>  Write for Slack, for Feishu, or as JSON [possible values: auto,
+                                        json, slack, feishu]
+              --notify-on <WHEN>        Post every time, or only if something is wrong [possible values:
+                                        always, trouble]
+              --notify-ping <URL>       Tell the monitor at URL when the command begins and how it ends
+
         Output:
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
               --progress <WHEN>      Show progress on standard error as a bar, as plain lines, or not at all
@@ -1085,6 +1158,23 @@ mod tests {
         assert_eq!((sending.timeout, receiving), (None, Receiving::default()));
         assert_eq!(files.origins.name("rate"), "`--rate`");
         assert_eq!(files.origins.name("manifest"), "`MANIFEST`");
+    }
+
+    #[test]
+    fn a_secret_that_is_set_but_empty_takes_nothing_back() {
+        let below = || file::parse("night.toml".as_ref(), "notify.ping = \"https://hc-ping.com/x\"").unwrap();
+        for (given, expected, source) in [
+            (
+                "--notify-ping=",
+                "https://hc-ping.com/x",
+                "`notify.ping` in `night.toml`",
+            ),
+            ("--notify-ping=off", "off", "`--notify-ping`"),
+        ] {
+            let merged = Run::parse_from(["run", "clips.csv", given]).settings.merge(below());
+            assert_eq!(merged.notifying.notify_ping, Some(expected.parse().unwrap()));
+            assert_eq!(merged.files.origins.name("notify_ping"), source);
+        }
     }
 
     #[test]

@@ -31,7 +31,9 @@ pub use error::LedgerError;
 pub use images::remembered_images;
 pub use import::{Changed, Import, ImportRow, ImportStats, Requeue};
 pub use lock::Owner;
-pub use read::{Account, AttemptRow, Bearer, Money, Reader, StandingApart, StoredRow, Totals};
+pub use read::{
+    Account, AttemptRow, Bearer, Money, PastRequest, PastRun, Reader, StandingApart, StoredRow, TaskOutcome, Totals,
+};
 pub use recover::{LastAttempt, Recovered};
 pub use reserve::Orphan;
 pub use settle::{Decision, Settled};

@@ -171,7 +171,7 @@ impl ColumnMap {
     }
 
     /// What a key of this name means, here: first what the user says, then the table of names.
-    pub(super) fn field_of(&self, name: &str) -> Option<Field> {
+    pub fn field_of(&self, name: &str) -> Option<Field> {
         let said = self.mappings.iter().find(|mapping| mapping.is_exactly(name));
         let said = said.or_else(|| self.mappings.iter().find(|mapping| mapping.is_roughly(name)));
         said.map(|mapping| mapping.field).or_else(|| self.field_by_name(name))

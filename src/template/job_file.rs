@@ -150,7 +150,8 @@ mod tests {
     fn every_setting_is_there_and_can_be_switched_on() {
         let text = template();
         let lines: Vec<&str> = switched_off(&text).collect();
-        let keys: Vec<&str> = options::all().iter().map(|option| option.key).collect();
+        let options = options::all();
+        let keys: Vec<&str> = options.iter().map(|option| option.key.as_str()).collect();
         let told: Vec<&str> = lines.iter().map(|line| line.split(" = ").next().unwrap()).collect();
         assert_eq!(told, keys[1..], "all but the manifest");
         let nothing = parsed(&text);

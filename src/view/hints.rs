@@ -4,6 +4,7 @@ use super::summary::{Command, Halt, Summary};
 use super::wording::{counted, grouped, has};
 use crate::escape;
 use crate::kie::Remedy;
+use crate::row::RowState;
 
 /// One sentence for each thing that is left to do, the most pressing first.
 pub(super) fn hints(summary: &Summary) -> Vec<String> {
@@ -181,6 +182,48 @@ pub fn remedy(halt: &Halt) -> &'static str {
     }
 }
 
+/// What to do about the trouble of one row in this state; `None`: nothing, or nobody knows. `code` is the row's error code,
+/// empty if it has none.
+pub fn row_remedy(state: RowState, code: &str) -> Option<&'static str> {
+    let by_code = match code.strip_prefix("http_").unwrap_or(code) {
+        "changed" => {
+            "change the row back, or run with `--resubmit-changed` to pay for its new content; what is shown is of the earlier one"
+        }
+        "dropped" => "run with `--retry-rejected=dropped` to send it after all; it may have been paid for already",
+        "image" => "see that the image file is there and does not change, then run with `--retry-rejected`",
+        "upload" => "see what the message says about the image, then run with `--retry-rejected`",
+        "no_record" | "no_result" => {
+            "`collect` looks once more; making it anew with `--retry-failed` and this code may pay for it twice"
+        }
+        "expired" => {
+            "the API deletes videos after 14 days: it can only be made anew; give the row another `id` and run again"
+        }
+        "disk_full" => "make room, or choose a folder on another disk with `--download`, then run `collect` again",
+        "download" => "run `collect` again: it goes on where it ended",
+        "halted" => "do what the message says, then run again: the row is still queued, and nothing was sent for it",
+        "400" | "422" | "501" if state == RowState::Failed => {
+            "the API could not use the prompt or the image, or does not allow them: change the row, then run with `--retry-failed`"
+        }
+        "400" | "404" | "422" if state == RowState::Rejected => {
+            "the API does not take what the row says: correct it and run again, or send it as it is with `--retry-rejected`"
+        }
+        _ => "",
+    };
+    let by_state = match state {
+        _ if !by_code.is_empty() => by_code,
+        RowState::Invalid => "correct the row in the manifest, then run again",
+        RowState::Rejected => "correct the row and run again, or send it as it is with `--retry-rejected`",
+        RowState::Unknown => {
+            "it may have been taken and paid for: a callback may still name its task; else decide with `settle`, which \
+             never sends it again by itself"
+        }
+        RowState::Failed => "run with `--retry-failed` to make it anew, as a new task; failed tasks are free as a rule",
+        RowState::Succeeded => "run `collect` to save the video before the API deletes it, 14 days after it was made",
+        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => return None,
+    };
+    Some(by_state)
+}
+
 /// `the row`, `the 12 rows`.
 fn those(number: u64, noun: &str) -> String {
     match number {
@@ -198,7 +241,7 @@ fn again(summary: &Summary) -> String {
 }
 
 /// The command that was given.
-fn same(summary: &Summary) -> String {
+pub(super) fn same(summary: &Summary) -> String {
     if summary.command_line.is_empty() {
         return format!("`hailuo-batch run {}{}`", selection(summary), place(summary));
     }

@@ -12,7 +12,9 @@
 //! | `counts.rs`, `causes.rs` | how many rows are in which state, and why |
 //! | `ending.rs` | the exit code |
 //! | `hints.rs` | what to do next |
+//! | `notice.rs` | the same in short, for people who were not there |
 //! | `overview.rs`, `rows.rs` | what the live page, the report and the metrics show |
+//! | `html/` | the live page and the report |
 //! | `progress/` | the bar, or lines where there is no terminal |
 //! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
 //! | `wording.rs` | how numbers and durations are written |
@@ -22,8 +24,10 @@ mod collected;
 mod counts;
 mod ending;
 mod hints;
+pub mod html;
 pub mod logs;
 mod money;
+mod notice;
 mod overview;
 mod progress;
 mod rows;
@@ -35,8 +39,9 @@ pub use causes::{Cause, Causes};
 pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
-pub use hints::{BALANCE_UNREAD, remedy};
+pub use hints::{BALANCE_UNREAD, remedy, row_remedy};
 pub use money::{Account, Bill, Cost};
+pub use notice::{notice, notice_of_failure};
 pub use overview::{
     Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, Slice, Step,
     Timeline,

@@ -59,7 +59,7 @@ pub struct Bill {
 
 impl Bill {
     /// What the unknown credits may have gone to; `None`: there are none.
-    fn in_doubt(&self) -> Option<String> {
+    pub(super) fn in_doubt(&self) -> Option<String> {
         let requests = || format!("{} without an answer", counted(self.unanswered, "request"));
         let extra = || counted(self.extra, "extra task");
         match (self.unanswered, self.extra) {
@@ -156,26 +156,29 @@ pub(super) fn write_spent(summary: &Summary, formatter: &mut Formatter<'_>) -> f
 
 /// The balance, and whether it fell by what the rows cost.
 pub(super) fn write_balance(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
-    let Some((account, after)) = summary.cost.account.and_then(|account| Some((account, account.after?))) else {
-        return Ok(());
-    };
+    balance(summary).map_or(Ok(()), |line| writeln!(formatter, "{line}"))
+}
+
+/// The same as a line of its own; `None`: it was not read.
+pub(super) fn balance(summary: &Summary) -> Option<String> {
+    let account = summary.cost.account?;
+    let after = account.after?;
     let (what, rows) = match summary.command {
         Command::Run => ("balance", "this run's rows"),
         Command::Check | Command::Status | Command::Collect => ("balance around the last run that read it", "its rows"),
     };
-    write!(formatter, "{what}: ")?;
-    match account.before {
+    let mut line = match account.before {
         Some(before) if (before - after).abs() >= SAME => {
-            write!(formatter, "from {} to {}", decimal(before), credits(after))?;
+            format!("{what}: from {} to {}", decimal(before), credits(after))
         }
-        Some(_) => write!(formatter, "{}, as before", credits(after))?,
-        None => write!(formatter, "{}", credits(after))?,
-    }
+        Some(_) => format!("{what}: {}, as before", credits(after)),
+        None => format!("{what}: {}", credits(after)),
+    };
     if let (Some(explained), Some(accepted)) = (account.explained(), account.accepted) {
         let cost = format!("{rows} cost {}", decimal(accepted));
-        match explained {
-            Explained::Wholly if accepted < SAME => {}
-            Explained::Wholly => write!(formatter, ", by what {rows} cost")?,
+        line.push_str(&match explained {
+            Explained::Wholly if accepted < SAME => String::new(),
+            Explained::Wholly => format!(", by what {rows} cost"),
             Explained::WithUnknown(rest) => {
                 let bill = &summary.cost.bill;
                 let others = match (bill.unanswered, bill.extra) {
@@ -183,38 +186,38 @@ pub(super) fn write_balance(summary: &Summary, formatter: &mut Formatter<'_>) ->
                     (0, _) => "extra tasks",
                     _ => "requests without an answer and extra tasks",
                 };
-                write!(formatter, "; {cost}, and {others} perhaps the other {}", decimal(rest))?;
+                format!("; {cost}, and {others} perhaps the other {}", decimal(rest))
             }
-            Explained::TooMuch(extra) => write!(formatter, "; {cost}, something else took {}", decimal(extra))?,
-            Explained::TooLittle(missing) => write!(
-                formatter,
+            Explained::TooMuch(extra) => format!("; {cost}, something else took {}", decimal(extra)),
+            Explained::TooLittle(missing) => format!(
                 "; {cost}: {} are not taken yet, came back for failed tasks or were added",
                 decimal(missing)
-            )?,
-        }
+            ),
+        });
     }
-    writeln!(formatter)
+    Some(line)
 }
 
 /// Where the prices come from, if the summary shows any, and whether they still hold.
 pub(super) fn write_source(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    source(summary).map_or(Ok(()), |line| writeln!(formatter, "{}", escape::for_terminal(&line)))
+}
+
+/// The same as a line of its own; `None`: no price is shown.
+pub(super) fn source(summary: &Summary) -> Option<String> {
     let Cost { bill, price_source, .. } = &summary.cost;
-    let Some(source) = price_source else {
-        return Ok(());
-    };
+    let mut line = format!("prices: {}", price_source.as_ref()?);
     if summary.counts.taken() + summary.counts.queued + bill.unanswered + bill.extra == 0 {
-        return Ok(());
+        return None;
     }
-    write!(formatter, "prices: {}", escape::for_terminal(source))?;
     if (bill.consumed - bill.consumed_by_price).abs() >= SAME {
-        write!(
-            formatter,
+        line.push_str(&format!(
             "; by them the ended tasks cost {} instead of {}: `--price` sets what they are now",
             decimal(bill.consumed_by_price),
             decimal(bill.consumed)
-        )?;
+        ));
     }
-    writeln!(formatter)
+    Some(line)
 }
 
 pub(super) fn amount(known: Option<f64>, cost: &Cost) -> String {

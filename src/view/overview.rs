@@ -145,7 +145,7 @@ pub struct Outcome {
 }
 
 /// What an [`Outcome`] is one of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
     /// A createTask request.
     Request,

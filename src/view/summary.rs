@@ -216,17 +216,21 @@ fn write_counts(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result
     Ok(())
 }
 
+/// What stopped the run, with its code.
+pub(super) fn why_halted(Halt { code, message }: &Halt) -> String {
+    let code = escape::excerpt(code, 40);
+    let message = escape::excerpt(message, 300);
+    // The API's own code is in our sentence already.
+    match message.contains(&format!("({code}")) {
+        true => message,
+        false => format!("{message} ({code})"),
+    }
+}
+
 /// Why the run stopped before its end, if it did.
 fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
-    if let Some(Halt { code, message }) = &summary.halted {
-        let code = escape::excerpt(code, 40);
-        let message = escape::excerpt(message, 300);
-        // The API's own code is in our sentence already.
-        if message.contains(&format!("({code}")) {
-            writeln!(formatter, "\nhalted: {message}")?;
-        } else {
-            writeln!(formatter, "\nhalted: {message} ({code})")?;
-        }
+    if let Some(halt) = &summary.halted {
+        writeln!(formatter, "\nhalted: {}", why_halted(halt))?;
     }
     if let Some(signal) = summary.interrupted {
         let by = match signal {
@@ -283,25 +287,7 @@ fn write_end(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
 /// What this invocation did, and the costs.
 fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     writeln!(formatter)?;
-    if summary.command == Command::Run {
-        if summary.requests == 0 {
-            writeln!(formatter, "this run: nothing was sent")?;
-        } else {
-            write!(
-                formatter,
-                "this run: {} accepted with ",
-                grouped(summary.newly_accepted)
-            )?;
-            write!(formatter, "{}", counted(summary.requests, "request"))?;
-            if summary.retries > 0 {
-                write!(formatter, ", {} of them repeated", grouped(summary.retries))?;
-            }
-            if summary.rate_limited > 0 {
-                write!(formatter, ", {} answered 429", grouped(summary.rate_limited))?;
-            }
-            writeln!(formatter, ", in {}", lasting(summary.elapsed))?;
-        }
-    }
+    write_sent(summary, formatter)?;
     collected::write(summary, formatter)?;
     collected::write_expiry(summary, formatter)?;
     money::write_spent(summary, formatter)?;
@@ -316,6 +302,29 @@ fn write_work(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     money::write_source(summary, formatter)
 }
 
+/// What this run has sent, if it was one.
+pub(super) fn write_sent(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
+    if summary.command != Command::Run {
+        return Ok(());
+    }
+    if summary.requests == 0 {
+        return writeln!(formatter, "this run: nothing was sent");
+    }
+    write!(
+        formatter,
+        "this run: {} accepted with ",
+        grouped(summary.newly_accepted)
+    )?;
+    write!(formatter, "{}", counted(summary.requests, "request"))?;
+    if summary.retries > 0 {
+        write!(formatter, ", {} of them repeated", grouped(summary.retries))?;
+    }
+    if summary.rate_limited > 0 {
+        write!(formatter, ", {} answered 429", grouped(summary.rate_limited))?;
+    }
+    writeln!(formatter, ", in {}", lasting(summary.elapsed))
+}
+
 /// The main reasons for trouble, each with its first rows.
 fn write_causes(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {
     if summary.causes.is_empty() {
@@ -323,27 +332,33 @@ fn write_causes(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result
     }
     writeln!(formatter, "\nwhy:")?;
     for cause in &summary.causes {
-        let Cause {
-            state,
-            code,
-            message,
-            count,
-            first_rows,
-        } = cause;
-        write!(formatter, "  {} {state}", grouped(*count))?;
-        // An invalid row's code says `invalid` once more.
-        let code = Some(&**code).filter(|code| !code.is_empty() && *code != state.as_str());
-        for part in code.into_iter().chain((!message.is_empty()).then_some(&**message)) {
-            write!(formatter, ": {}", escape::for_terminal(part))?;
-        }
-        let mut rows: Vec<_> = first_rows.iter().map(ToString::to_string).collect();
-        if *count > first_rows.len() as u64 {
-            rows.push("…".to_owned());
-        }
-        let noun = if *count == 1 { "row" } else { "rows" };
-        writeln!(formatter, " ({noun} {})", rows.join(", "))?;
+        writeln!(formatter, "  {}", one_cause(cause))?;
     }
     Ok(())
+}
+
+/// `120 rejected: 422: the image cannot be read (rows 2, 3, …)`.
+pub(super) fn one_cause(cause: &Cause) -> String {
+    let Cause {
+        state,
+        code,
+        message,
+        count,
+        first_rows,
+    } = cause;
+    let mut text = format!("{} {state}", grouped(*count));
+    // An invalid row's code says `invalid` once more.
+    let code = Some(&**code).filter(|code| !code.is_empty() && *code != state.as_str());
+    for part in code.into_iter().chain((!message.is_empty()).then_some(&**message)) {
+        text.push_str(": ");
+        text.push_str(&escape::for_terminal(part));
+    }
+    let mut rows: Vec<_> = first_rows.iter().map(ToString::to_string).collect();
+    if *count > first_rows.len() as u64 {
+        rows.push("…".to_owned());
+    }
+    let noun = if *count == 1 { "row" } else { "rows" };
+    format!("{text} ({noun} {})", rows.join(", "))
 }
 
 fn write_files(summary: &Summary, formatter: &mut Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! What is done with a request: checked from cheap to dear, written down, answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::Body;
@@ -19,29 +19,30 @@ use url::form_urlencoded;
 
 use super::news::News;
 use super::refusal::Refusal;
-use super::seats::Busy;
 use super::{BODY_TIMEOUT, LARGEST_BODY, LEDGER_TIMEOUT};
 use crate::clock::Wall;
 use crate::kie::Callback;
 use crate::kie::signature::{SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER, WebhookKey, verify};
 use crate::ledger::{Announced, Announcement, AttemptId, Tasks};
 use crate::row::{CallbackToken, TaskId};
+use crate::server::Seat;
 
 /// What all requests share.
 pub(super) struct Desk<L> {
-    pub(super) ledger: L,
-    pub(super) key: Option<WebhookKey>,
-    pub(super) wall: Wall,
-    pub(super) wake: Arc<Notify>,
-    pub(super) news: Arc<News>,
+    /// `None` once it is closed.
+    ledger: RwLock<Option<L>>,
+    key: Option<WebhookKey>,
+    wall: Wall,
+    wake: Arc<Notify>,
+    news: Arc<News>,
 }
 
 /// The server: callbacks at `path` and at `/`, nothing anywhere else; without a path, anywhere.
-pub(super) fn router<L: Tasks>(path: Option<&str>, desk: Desk<L>) -> Router {
+pub(super) fn router<L: Tasks>(path: Option<&str>, desk: Arc<Desk<L>>) -> Router {
     let Some(path) = path else {
         let anywhere =
             post(take::<L>).fallback(|State(desk): State<Arc<Desk<L>>>| async move { desk.refuse(Refusal::NotAPost) });
-        return Router::new().fallback_service(anywhere.with_state(Arc::new(desk)));
+        return Router::new().fallback_service(anywhere.with_state(desk));
     };
     // A literal path, whatever characters the public URL has: braces would be placeholders.
     let path = format!(
@@ -55,22 +56,41 @@ pub(super) fn router<L: Tasks>(path: Option<&str>, desk: Desk<L>) -> Router {
     router
         .fallback(|State(desk): State<Arc<Desk<L>>>| async move { desk.refuse(Refusal::NoSuchPath) })
         .method_not_allowed_fallback(|State(desk): State<Arc<Desk<L>>>| async move { desk.refuse(Refusal::NotAPost) })
-        .with_state(Arc::new(desk))
+        .with_state(desk)
 }
 
 async fn take<L: Tasks>(
     State(desk): State<Arc<Desk<L>>>,
-    Extension(busy): Extension<Busy>,
+    Extension(seat): Extension<Seat>,
     request: Request,
 ) -> Response {
-    match desk.take(request, &busy).await {
+    match desk.take(request, &seat).await {
         Ok(()) => reply(StatusCode::OK, "success"),
         Err(refusal) => desk.refuse(refusal),
     }
 }
 
 impl<L: Tasks> Desk<L> {
-    async fn take(&self, request: Request, busy: &Busy) -> Result<(), Refusal> {
+    pub(super) fn new(ledger: L, key: Option<WebhookKey>, wall: Wall, wake: Arc<Notify>, news: Arc<News>) -> Desk<L> {
+        Desk {
+            ledger: RwLock::new(Some(ledger)),
+            key,
+            wall,
+            wake,
+            news,
+        }
+    }
+
+    /// Lets go of the ledger; what is being recorded has a hold of its own.
+    pub(super) fn close(&self) {
+        *self.ledger.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn ledger(&self) -> Option<L> {
+        self.ledger.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn take(&self, request: Request, seat: &Seat) -> Result<(), Refusal> {
         let token = token_of(request.uri().query()).ok_or(Refusal::NoToken)?;
         let (head, body) = request.into_parts();
         // Before the body is read: most of what is not the API's ends here.
@@ -78,7 +98,7 @@ impl<L: Tasks> Desk<L> {
             return Err(Refusal::NotSigned);
         }
         let body = whole(body).await?;
-        busy.set(true);
+        seat.set_busy(true);
         let callback = Callback::read(&body).ok_or(Refusal::NoTask)?;
         // Before the ledger is asked: a flood without the key never gets there.
         self.check(&head.headers, &callback.task_id)?;
@@ -104,8 +124,9 @@ impl<L: Tasks> Desk<L> {
             token: token.secret,
             task_id: task_id.clone(),
         };
+        let ledger = self.ledger().ok_or(Refusal::Closed)?;
         let mut wake = WakeInDoubt(Some(&self.wake));
-        let announced = match timeout(LEDGER_TIMEOUT, self.ledger.announce(announcement)).await {
+        let announced = match timeout(LEDGER_TIMEOUT, ledger.announce(announcement)).await {
             Ok(Ok(announced)) => announced,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a callback could not be recorded");

@@ -31,6 +31,8 @@ pub enum Refusal {
     OutOfTime,
     /// The ledger could not take it.
     NotRecorded,
+    /// The run is over, and its ledger closed.
+    Closed,
 }
 
 impl Refusal {
@@ -44,8 +46,8 @@ impl Refusal {
             Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::Cut | Refusal::NoTask | Refusal::OutOfTime => StatusCode::BAD_REQUEST,
             Refusal::NotSigned | Refusal::Forged => StatusCode::UNAUTHORIZED,
-            // The one refusal that asks for another call.
-            Refusal::NotRecorded => StatusCode::SERVICE_UNAVAILABLE,
+            // The ones that ask for another call.
+            Refusal::NotRecorded | Refusal::Closed => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -61,14 +63,19 @@ impl Refusal {
             Refusal::NotSigned => "the call is not signed",
             Refusal::Forged => "the signature is wrong",
             Refusal::OutOfTime => "the time stamp is too far from now",
-            Refusal::NotRecorded => "the callback could not be recorded; send it again",
+            Refusal::NotRecorded | Refusal::Closed => "the callback could not be recorded; send it again",
         }
     }
 
     /// What the user should know; `None` for what every server on the internet gets all day.
     pub(super) fn for_user(self) -> Option<&'static str> {
         match self {
-            Refusal::NoSuchPath | Refusal::NotAPost | Refusal::NoToken | Refusal::TooSlow | Refusal::Cut => None,
+            Refusal::NoSuchPath
+            | Refusal::NotAPost
+            | Refusal::NoToken
+            | Refusal::TooSlow
+            | Refusal::Cut
+            | Refusal::Closed => None,
             Refusal::NoSuchRequest => Some("no request in this ledger bears the token"),
             Refusal::TooLarge => Some("the body was too large"),
             Refusal::NoTask => Some("the body names no task"),

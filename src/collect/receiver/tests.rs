@@ -1,11 +1,15 @@
 //! The receiver over real sockets and on a real ledger, whatever calls.
 
+use std::future::poll_fn;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use super::*;
 use crate::clock::UnixMillis;
@@ -14,6 +18,7 @@ use crate::ledger::{
     Announced, Announcement, Awaited, Due, LedgerError, NotSaved, OpenTask, SavedVideo, Sighting, Unsaved,
 };
 use crate::row::{CallbackToken, RowState, Token};
+use crate::server::{FAREWELL, SEATS};
 
 /// Task of row 1, and of the signed examples of the vendor's pages.
 const TASK: &str = "7d3f5a90c1b84e6fa2d4078b9e61c35f";
@@ -782,7 +787,7 @@ async fn a_flood_of_callbacks_waits_for_a_slow_ledger() {
     let callback = request(&target(1), "", &body(TASK));
     let calls = (0..200).map(|_| trial.exchange(callback.as_bytes()));
     let watching = async {
-        while trial.asked() < CONNECTIONS {
+        while trial.asked() < SEATS {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -791,7 +796,7 @@ async fn a_flood_of_callbacks_waits_for_a_slow_ledger() {
         asked
     };
     let (answers, asked) = tokio::join!(join_all(calls), watching);
-    assert_eq!(asked, CONNECTIONS);
+    assert_eq!(asked, SEATS);
     let taken = answers.iter().filter(|answer| parse(answer).0 == 200).count();
     assert_eq!(taken, 200);
     assert_eq!(trial.receiver.counts().evicted, 0);
@@ -824,6 +829,20 @@ async fn stopping_waits_for_answers_and_gives_the_ledger_back() {
     assert!(began.elapsed() < FAREWELL, "{:?}", began.elapsed());
     assert_eq!(Arc::strong_count(&asked), 1, "the receiver still holds the ledger");
     assert!(TcpStream::connect(address).await.is_err(), "it still listens");
+}
+
+/// A run that is over gives its ledger back while whatever else is on the socket goes on.
+#[tokio::test]
+async fn a_closed_desk_holds_no_ledger_and_asks_for_another_call() {
+    let trial = Trial::new(OPEN).await;
+    assert_eq!(trial.call(1, TASK).await, 200);
+    let asked = Arc::clone(&trial.office.asked);
+    trial.receiver.close();
+    assert_eq!(Arc::strong_count(&asked), 2, "the test's own office, and this");
+    let (status, text) = trial.post(&target(2), "", &body(OTHER_TASK)).await;
+    assert_eq!((status, text.contains("send it again")), (503, true), "{text}");
+    assert_eq!(trial.told(), [""; 0], "an end is no trouble");
+    assert_eq!((trial.asked(), trial.due().await), (1, vec![1]));
 }
 
 /// All of `futures` at once, on this task.

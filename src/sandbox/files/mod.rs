@@ -5,7 +5,6 @@
 
 mod clip;
 mod link;
-mod range;
 mod serve;
 
 pub(super) use link::Link;

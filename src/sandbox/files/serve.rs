@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::byte_range::{Part, part_of};
 use crate::clock::{UnixMillis, Wall};
 use crate::sandbox::body::{PlayedBody, ReplyBody, Step};
 use crate::sandbox::faults::{NO_ACCESS, NOT_FOUND, Refusal};
@@ -25,7 +26,6 @@ use crate::sandbox::trouble::FileTrouble;
 
 use super::clip::file_of;
 use super::link::Link;
-use super::range::{Part, part_of};
 
 /// Where the files are.
 pub(in crate::sandbox) const PATH: &str = "/files/";
@@ -129,11 +129,12 @@ pub(in crate::sandbox) fn serve(server: &Server, request: &Request<Incoming>) ->
         | FileTrouble::Elsewhere => {}
     }
     let length = file.len();
-    let (status, part, content_range) = match part_of(text_of(RANGE), text_of(IF_RANGE), &etag, length) {
+    let (status, part, content_range) = match part_of(text_of(RANGE), text_of(IF_RANGE), &etag, length as u64) {
         Part::Whole => (StatusCode::OK, Some(file), None),
         Part::Some(range) => {
             let told = format!("bytes {}-{}/{length}", range.start, range.end - 1);
-            (StatusCode::PARTIAL_CONTENT, Some(file.slice(range)), Some(told))
+            let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(length));
+            (StatusCode::PARTIAL_CONTENT, Some(file.slice(start..end)), Some(told))
         }
         Part::Unsatisfiable => (
             StatusCode::RANGE_NOT_SATISFIABLE,

@@ -4,16 +4,18 @@ use std::ops::Range;
 
 /// The part of a file that an answer brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum Part {
+    /// All of it.
     Whole,
-    Some(Range<usize>),
+    /// These bytes; there is at least one.
+    Some(Range<u64>),
     /// The file does not reach that far.
     Unsatisfiable,
 }
 
 /// The part that the headers ask for, of a file of this length. Several ranges, other units and nonsense get the whole
 /// file, as does a range of another version of it (`If-Range`).
-pub(super) fn part_of(range: Option<&str>, if_range: Option<&str>, etag: &str, length: usize) -> Part {
+pub fn part_of(range: Option<&str>, if_range: Option<&str>, etag: &str, length: u64) -> Part {
     if if_range.is_some_and(|version| version.trim() != etag) {
         return Part::Whole;
     }
@@ -44,9 +46,9 @@ pub(super) fn part_of(range: Option<&str>, if_range: Option<&str>, etag: &str, l
 }
 
 /// Digits only; a number beyond all files is as good as the largest.
-fn number(text: &str) -> Option<usize> {
+fn number(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().unwrap_or(usize::MAX))
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -1,0 +1,292 @@
+//! What all viewers see: read and rendered once, whoever looks, and not at all while nobody does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant as RealInstant};
+
+use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Live, Sections, Source};
+use crate::ledger::LedgerError;
+use crate::view::Overview;
+
+/// How often the board is renewed while somebody looks, as far as the process itself knows.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The ledger is left alone for so many times as long as it took to read it: two parts in a hundred of the time.
+const SHARE: u32 = 50;
+
+/// The longest it is left alone while somebody looks.
+const RAREST: Duration = Duration::from_secs(30);
+
+/// How long the end waits for viewers to be told of it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What viewers see.
+pub(super) struct Board {
+    source: Arc<dyn Source>,
+    live: Live,
+    sections: Sections,
+    /// The last reading of the ledger. Held while it is read: those who come meanwhile wait for it.
+    reading: Mutex<Option<Reading>>,
+    /// What was seen of the ledger last, for whoever must not wait.
+    frames: watch::Sender<Option<Arc<Frame>>>,
+    /// Of the last frame.
+    number: AtomicU64,
+    /// Notified when somebody begins to look.
+    wanted: Notify,
+}
+
+/// The ledger at one moment.
+#[derive(Clone)]
+struct Reading {
+    overview: Arc<Overview>,
+    /// Grows whenever any row may have changed.
+    rows: u64,
+    stale_at: Instant,
+}
+
+/// The board at one moment.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// From 1, rising.
+    pub(super) number: u64,
+    pub(super) sections: Vec<Section>,
+    /// Grows whenever any row may have changed.
+    pub(super) rows: u64,
+    /// A run is at work in this process.
+    pub(super) live: bool,
+    /// This was the last one.
+    pub(super) ended: bool,
+}
+
+/// A part of the board.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) id: &'static str,
+    pub(super) html: String,
+    /// The number of the first frame that had it like this.
+    pub(super) since: u64,
+}
+
+impl Board {
+    pub(super) fn new(source: Arc<dyn Source>, live: Live, sections: Sections) -> Board {
+        Board {
+            source,
+            live,
+            sections,
+            reading: Mutex::default(),
+            frames: watch::Sender::new(None),
+            number: AtomicU64::new(0),
+            wanted: Notify::new(),
+        }
+    }
+
+    /// Frames from now on; a viewer is counted until this is dropped.
+    pub(super) fn frames(&self) -> watch::Receiver<Option<Arc<Frame>>> {
+        let frames = self.frames.subscribe();
+        self.wanted.notify_one();
+        frames
+    }
+
+    /// The batch as it is, at most half a minute old; what the process itself knows is new.
+    pub(super) async fn overview(&self) -> Result<Overview, LedgerError> {
+        Ok(self.current(false).await?.0)
+    }
+
+    async fn current(&self, anew: bool) -> Result<(Overview, u64), LedgerError> {
+        let mut last = self.reading.lock().await;
+        let fresh = last.clone().filter(|last| !anew && Instant::now() < last.stale_at);
+        let reading = match fresh {
+            Some(fresh) => fresh,
+            None => {
+                let reading = self.read(last.as_ref()).await?;
+                *last = Some(reading.clone());
+                reading
+            }
+        };
+        drop(last);
+        let overview = Overview {
+            live: (self.live)(),
+            ..Overview::clone(&reading.overview)
+        };
+        Ok((overview, reading.rows))
+    }
+
+    async fn read(&self, before: Option<&Reading>) -> Result<Reading, LedgerError> {
+        let source = Arc::clone(&self.source);
+        let (read, cost) = blocking(move || {
+            let began = RealInstant::now();
+            let read = source.overview();
+            (read, began.elapsed())
+        })
+        .await;
+        let overview = read?;
+        let seen_at = overview.at.0.unsigned_abs();
+        let rows = match before {
+            Some(before) if is_same(&before.overview, &overview) => before.rows,
+            Some(before) => seen_at.max(before.rows + 1),
+            None => seen_at,
+        };
+        Ok(Reading {
+            overview: Arc::new(overview),
+            rows,
+            stale_at: Instant::now() + left_alone(cost),
+        })
+    }
+
+    /// Renews the board as long as somebody looks. Never returns.
+    pub(super) async fn keep(&self) {
+        loop {
+            if self.frames.receiver_count() == 0 {
+                // Whoever comes next must not see the past first.
+                self.frames.send_replace(None);
+                self.wanted.notified().await;
+                continue;
+            }
+            self.renew(false).await;
+            sleep(EVERY).await;
+        }
+    }
+
+    /// Shows the end to whoever looks, and waits shortly until they have it. Not beside [`Board::keep`].
+    pub(super) async fn end(&self) {
+        if self.frames.receiver_count() == 0 {
+            return;
+        }
+        self.renew(true).await;
+        let _in_time = timeout(LAST_WORDS, self.frames.closed()).await;
+    }
+
+    async fn renew(&self, ended: bool) {
+        let before = self.frames.borrow().clone();
+        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
+        let frame = match self.current(ended).await {
+            Ok((overview, rows)) => {
+                let sections = self.sections;
+                let before = before.clone();
+                blocking(move || {
+                    let live = overview.live.is_some();
+                    frame_of(number, sections(&overview), rows, live, before.as_deref())
+                })
+                .await
+            }
+            Err(error) => {
+                // It may pass, and the run itself says what it cannot do without the ledger.
+                tracing::debug!(%error, "the page could not be renewed");
+                match &before {
+                    Some(before) if ended => repeated(number, before),
+                    _ => return,
+                }
+            }
+        };
+        let frame = Frame { ended, ..frame };
+        if before.is_none_or(|before| differs(&before, &frame)) {
+            self.frames.send_replace(Some(Arc::new(frame)));
+        }
+    }
+}
+
+/// Whether nothing happened to the batch between two readings.
+fn is_same(one: &Overview, other: &Overview) -> bool {
+    one.summary == other.summary && one.history == other.history && one.rate == other.rate
+}
+
+/// How long the ledger is left alone after a reading that took so long.
+fn left_alone(cost: Duration) -> Duration {
+    (cost * SHARE).clamp(EVERY, RAREST)
+}
+
+fn frame_of(
+    number: u64,
+    rendered: Vec<(&'static str, String)>,
+    rows: u64,
+    live: bool,
+    before: Option<&Frame>,
+) -> Frame {
+    let since = |id, html: &str| {
+        let known = before.and_then(|before| before.sections.iter().find(|section| section.id == id));
+        known
+            .filter(|known| known.html == html)
+            .map_or(number, |known| known.since)
+    };
+    let sections = rendered.into_iter().map(|(id, html)| Section {
+        id,
+        since: since(id, &html),
+        html,
+    });
+    Frame {
+        number,
+        sections: sections.collect(),
+        rows,
+        live,
+        ended: false,
+    }
+}
+
+/// The same once more.
+fn repeated(number: u64, before: &Frame) -> Frame {
+    let rendered = before.sections.iter().map(|section| (section.id, section.html.clone()));
+    frame_of(number, rendered.collect(), before.rows, false, Some(before))
+}
+
+fn differs(before: &Frame, after: &Frame) -> bool {
+    let facts = |frame: &Frame| (frame.rows, frame.live, frame.ended, frame.sections.len());
+    facts(before) != facts(after) || after.sections.iter().any(|section| section.since == after.number)
+}
+
+/// Runs `work` where it may block. A panic in it ends the caller's connection as visibly.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_takes_two_parts_in_a_hundred_of_the_time() {
+        for (cost_ms, pause_ms) in [(0, 1_000), (20, 1_000), (30, 1_500), (400, 20_000), (5_000, 30_000)] {
+            let pause = left_alone(Duration::from_millis(cost_ms));
+            assert_eq!(pause, Duration::from_millis(pause_ms), "{cost_ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_section_is_as_old_as_its_text() {
+        let first = frame_of(1, vec![("head", "a".into()), ("now", "1".into())], 7, true, None);
+        let second = frame_of(
+            2,
+            vec![("head", "a".into()), ("now", "2".into())],
+            7,
+            true,
+            Some(&first),
+        );
+        let ages = |frame: &Frame| frame.sections.iter().map(|section| section.since).collect::<Vec<_>>();
+        assert_eq!((ages(&first), ages(&second)), (vec![1, 1], vec![1, 2]));
+        assert!(differs(&first, &second));
+        let third = repeated(3, &second);
+        assert_eq!(ages(&third), [1, 2]);
+        let still = Frame { live: true, ..third };
+        assert!(!differs(&second, &still));
+        for after in [
+            Frame {
+                rows: 8,
+                ..repeated(3, &second)
+            },
+            Frame {
+                ended: true,
+                live: true,
+                ..repeated(3, &second)
+            },
+            repeated(3, &second),
+            frame_of(3, vec![("head", "a".into())], 7, true, Some(&second)),
+        ] {
+            assert!(differs(&second, &after), "{after:?}");
+        }
+    }
+}

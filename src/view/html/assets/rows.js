@@ -1,0 +1,572 @@
+// @ts-check
+// The list of all rows: filter, search, columns or videos, and one row at a time. The page and the report share it; they
+// differ in where the rows are from.
+
+import { grouped, lasting, make, moment, outside, stateWord, visible } from './text.js';
+import { VirtualList } from './virtual.js';
+import { detail, video } from './detail.js';
+
+/**
+ * @typedef {import('./detail.js').RowCard} RowCard
+ * @typedef {import('./detail.js').RowStory} RowStory
+ * @typedef {{ status: string[], code: string, q: string }} Filter
+ * @typedef {{
+ *   page: (filter: Filter, offset: number, limit: number, signal: AbortSignal) => Promise<{ total: number, rows: RowCard[] }>,
+ *   story: (row: number, signal: AbortSignal) => Promise<RowStory | null>,
+ *   address: import('./detail.js').Address,
+ * }} Source
+ */
+
+/** Rows that are asked for at once. */
+const PAGE = 100;
+
+/** Pages that are kept; those that were not seen for the longest time are dropped. */
+const KEPT = 24;
+
+/** Milliseconds after the last letter until a search begins, and between two looks at what has changed. */
+const TYPING = 200;
+const FRESHNESS = 1500;
+
+/** The states in the order of the counts, and those whose rows have a video. */
+const STATES = ['saved', 'succeeded', 'accepted', 'sending', 'failed', 'rejected', 'unknown', 'invalid', 'queued'];
+const WITH_VIDEO = ['saved', 'succeeded'];
+
+/** The rows of one filter, page by page. */
+class Pages {
+  /**
+   * @param {Source} source
+   * @param {Filter} filter
+   * @param {(first: number, last: number) => void} arrived Told which rows have come or have changed.
+   * @param {(error: unknown) => void} failed
+   */
+  constructor(source, filter, arrived, failed) {
+    this.source = source;
+    this.filter = filter;
+    this.arrived = arrived;
+    this.failed = failed;
+    this.abort = new AbortController();
+    this.total = -1;
+    /** @type {Map<number, RowCard[]>} By number of the page; the one that was seen last is the last. */
+    this.pages = new Map();
+    /** @type {Set<number>} */
+    this.asked = new Set();
+    /** @type {Set<number>} Known, and perhaps changed since. */
+    this.stale = new Set();
+  }
+
+  /** @param {number} index */
+  row(index) {
+    return this.pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+  }
+
+  /** Asks for the pages that these rows are on, unless they are here. @param {number} first @param {number} last */
+  need(first, last) {
+    for (let page = Math.floor(first / PAGE); page <= Math.floor(last / PAGE); page += 1) {
+      const rows = this.pages.get(page);
+      if (rows) {
+        this.pages.delete(page);
+        this.pages.set(page, rows);
+      }
+      if (!rows || this.stale.has(page)) this.ask(page);
+    }
+  }
+
+  /** @param {number} page */
+  async ask(page) {
+    if (this.asked.has(page)) return;
+    this.asked.add(page);
+    try {
+      const answer = await this.source.page(this.filter, page * PAGE, PAGE, this.abort.signal);
+      if (this.abort.signal.aborted) return;
+      this.total = answer.total;
+      this.stale.delete(page);
+      this.pages.set(page, answer.rows);
+      for (const oldest of this.pages.keys()) {
+        if (this.pages.size <= KEPT) break;
+        this.pages.delete(oldest);
+      }
+      this.arrived(page * PAGE, page * PAGE + answer.rows.length - 1);
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.failed(error);
+    } finally {
+      this.asked.delete(page);
+    }
+  }
+
+  /** Any row may have changed: what is in sight is asked for again when it is needed. */
+  spoil() {
+    for (const page of this.pages.keys()) this.stale.add(page);
+  }
+
+  close() {
+    this.abort.abort();
+  }
+}
+
+export class Rows {
+  /**
+   * @param {HTMLElement} place The section of the rows, with its heading.
+   * @param {Source} source
+   */
+  constructor(place, source) {
+    this.source = source;
+    /** @type {Filter} */
+    this.filter = { status: [], code: '', q: '' };
+    this.view = 'list';
+    this.open = 0;
+    this.active = 0;
+    this.buildBar(place);
+    this.buildList(place);
+    this.dialog = /** @type {HTMLDialogElement} */ (make('dialog', { 'aria-labelledby': 'detail-name' }));
+    document.body.append(this.dialog);
+    this.dialog.addEventListener('close', () => this.closed());
+    this.dialog.addEventListener('click', (event) => { if (event.target === this.dialog) this.dialog.close(); });
+    this.dialog.addEventListener('keydown', (event) => this.keyInDialog(event));
+    document.addEventListener('keydown', (event) => this.keyAnywhere(event));
+    document.addEventListener('click', (event) => this.clicked(event));
+    window.addEventListener('hashchange', () => this.follow());
+    window.addEventListener('popstate', () => this.follow());
+    new ResizeObserver(() => this.measure()).observe(this.viewport);
+    this.pages = new Pages(source, this.filter, () => {}, () => {});
+    this.follow(true);
+  }
+
+  // What there is to see.
+
+  /** @param {HTMLElement} place */
+  buildBar(place) {
+    this.search = /** @type {HTMLInputElement} */ (make('input', {
+      type: 'search', class: 'search', placeholder: 'Search prompts, ids, messages', 'aria-label': 'Search the rows',
+      'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', input: () => this.typed(),
+    }));
+    this.code = /** @type {HTMLInputElement} */ (make('input', {
+      type: 'search', class: 'code', placeholder: 'Code', 'aria-label': 'Only rows with this error code', list: 'codes',
+      autocomplete: 'off', spellcheck: 'false', input: () => this.typed(), focus: () => this.offerCodes(),
+    }));
+    this.codes = make('datalist', { id: 'codes' });
+    this.views = ['list', 'gallery'].map((view) => make('button', {
+      type: 'button', 'data-view': view, click: () => this.choose(view),
+    }, view === 'list' ? 'List' : 'Videos'));
+    this.chips = make('div', { class: 'chips', role: 'group', 'aria-label': 'Only rows that are' });
+    this.count = make('span', { class: 'rows-total', role: 'status', 'aria-live': 'polite' });
+    place.append(make('div', { class: 'rows-bar', role: 'search' },
+      this.search, this.code, this.codes,
+      make('span', { class: 'choice', role: 'group', 'aria-label': 'Show as' }, ...this.views),
+      this.chips, this.count));
+  }
+
+  /** @param {HTMLElement} place */
+  buildList(place) {
+    this.head = make('div', { class: 'list-head', role: 'row', 'aria-rowindex': 1 });
+    const names = [['row', 'Row'], ['status', 'Status'], ['prompt', 'Prompt'], ['trouble', 'Trouble'],
+      ['credits', 'Credits'], ['sent', 'Accepted, UTC'], ['took', 'Took']];
+    for (const [name, words] of names) {
+      this.head.append(make('span', { class: `cell-${name}`, role: 'columnheader' }, words));
+    }
+    this.viewport = make('div', { class: 'viewport', role: 'rowgroup', tabindex: -1 });
+    this.box = make('div', {
+      class: 'list', role: 'grid', tabindex: 0, 'aria-labelledby': 'rows-heading', 'aria-readonly': 'true',
+      keydown: (/** @type {KeyboardEvent} */ event) => this.keyInList(event),
+    }, this.head, this.viewport);
+    this.list = new VirtualList(this.viewport, (index) => this.draw(index), (first, last) => this.pages?.need(first, last));
+    place.append(this.box);
+  }
+
+  /** Takes the sizes from the style sheet, which knows how wide the window is. */
+  measure() {
+    if (this.pages.total < 0) return;
+    const width = this.viewport.clientWidth;
+    // The head has no scroll bar beside it.
+    this.head.style.setProperty('--bar', `${this.viewport.offsetWidth - width}px`);
+    if (this.view === 'gallery') {
+      const columns = Math.max(1, Math.floor((width - 12) / 232));
+      this.list.resize(this.pages.total, 264, columns);
+      this.list.shown.style.gridTemplateColumns = `repeat(${columns}, minmax(0, 1fr))`;
+    } else {
+      const isNarrow = window.matchMedia('(max-width: 639px)').matches;
+      this.list.resize(this.pages.total, isNarrow ? 68 : 40);
+      this.list.shown.style.gridTemplateColumns = '';
+    }
+    this.list.shown.classList.toggle('cards', this.view === 'gallery');
+  }
+
+  /** @param {number} index */
+  draw(index) {
+    const card = this.pages.row(index);
+    return this.view === 'gallery' ? this.drawCard(index, card) : this.drawRow(index, card);
+  }
+
+  /**
+   * @param {number} index
+   * @param {RowCard | undefined} card
+   */
+  drawRow(index, card) {
+    if (!card) return make('div', { class: 'row waiting', role: 'row', 'aria-rowindex': index + 2 }, make('span', { role: 'gridcell' }, '…'));
+    const { row, id, prompt, code, message, credits, submitted_at, completed_at } = card;
+    const cell = (/** @type {string} */ name, /** @type {(Node | string | null)[]} */ ...children) =>
+      make('span', { class: `cell-${name}`, role: 'gridcell' }, ...children);
+    const trouble = [code && code !== card.status ? code : null, message].filter(Boolean).join(': ');
+    const took = submitted_at !== null && completed_at !== null ? lasting(completed_at - submitted_at) : '';
+    return make('div', {
+      class: index === this.active ? 'row active' : 'row', role: 'row', id: `item-${index}`, 'aria-rowindex': index + 2,
+      'data-index': index, click: () => { this.activate(index); this.show(row); },
+    },
+      cell('row', String(row)),
+      cell('status', stateWord(card.status)),
+      cell('prompt', id === null ? null : outside(shorten(id, 40), 'cell-id'), outside(shorten(prompt, 300))),
+      cell('trouble', trouble ? outside(shorten(trouble, 200)) : null),
+      cell('credits', credits === null ? '' : grouped(credits)),
+      cell('sent', submitted_at === null ? '' : moment(submitted_at)),
+      cell('took', took));
+  }
+
+  /**
+   * @param {number} index
+   * @param {RowCard | undefined} card
+   */
+  drawCard(index, card) {
+    if (!card) return make('div', { class: 'card waiting' }, make('div', { class: 'media' }));
+    const { row, id, prompt } = card;
+    return make('article', { class: 'card', id: `item-${index}`, 'aria-label': `row ${row}` },
+      video(card, this.source.address, 'none'),
+      make('button', { type: 'button', class: 'about', click: () => { this.activate(index); this.show(row); } },
+        make('span', { class: 'line' }, `${row}`, stateWord(card.status), id === null ? null : outside(shorten(id, 40), 'id')),
+        make('span', { class: 'prompt' }, outside(shorten(prompt, 160)))));
+  }
+
+  /** What stands in the place of the list. @param {...(Node | string)} content */
+  say(...content) {
+    this.list.resize(0, this.list.lineHeight, this.list.columns);
+    this.viewport.replaceChildren(make('div', { class: 'list-state' }, ...content));
+  }
+
+  // Which rows.
+
+  /** Reads filter, view and row from the address. @param {boolean} [isFirst] */
+  follow(isFirst = false) {
+    const text = location.hash.slice(1);
+    // A mere name is a place in the document.
+    if (!isFirst && text !== '' && !text.includes('=')) return;
+    const hash = new URLSearchParams(text.includes('=') ? text : '');
+    const status = (hash.get('status') ?? '').split(',').filter((state) => STATES.includes(state));
+    const filter = { status, code: hash.get('code') ?? '', q: hash.get('q') ?? '' };
+    const view = hash.get('view') === 'gallery' ? 'gallery' : 'list';
+    const isNew = JSON.stringify([filter, view]) !== JSON.stringify([this.filter, this.view]);
+    [this.filter, this.view] = [filter, view];
+    if (isNew || isFirst) this.start();
+    if (document.activeElement !== this.search) this.search.value = filter.q;
+    if (document.activeElement !== this.code) this.code.value = filter.code;
+    const row = Number(hash.get('row') ?? 0);
+    if (row > 0) this.show(row, true);
+    else if (this.dialog.open) this.dialog.close();
+  }
+
+  /** Writes them there, so that a reload keeps them and the address can be passed on. @param {boolean} [asStep] */
+  note(asStep = false) {
+    const hash = new URLSearchParams();
+    const { status, code, q } = this.filter;
+    if (status.length) hash.set('status', status.join(','));
+    if (code) hash.set('code', code);
+    if (q) hash.set('q', q);
+    if (this.view !== 'list') hash.set('view', this.view);
+    if (this.open) hash.set('row', String(this.open));
+    // Commas may stand in an address, and are easier to read.
+    const text = hash.toString().replaceAll('%2C', ',');
+    const address = text ? `#${text}` : location.pathname + location.search;
+    if (asStep) history.pushState(null, '', address);
+    else history.replaceState(null, '', address);
+  }
+
+  /** Begins a list of its own for the filter. */
+  start() {
+    this.pages.close();
+    this.active = 0;
+    const pages = new Pages(this.source, this.filter,
+      (first, last) => { if (pages === this.pages) this.arrived(first, last); },
+      () => { if (pages === this.pages) this.failed(); });
+    this.pages = pages;
+    this.list.clear();
+    this.viewport.scrollTop = 0;
+    this.drawBar();
+    pages.ask(0);
+  }
+
+  /** @param {number} first @param {number} last */
+  arrived(first, last) {
+    if (this.list.canvas.parentElement !== this.viewport) this.viewport.replaceChildren(this.list.canvas);
+    const { total } = this.pages;
+    this.count.textContent = total === 1 ? '1 row' : `${grouped(total)} rows`;
+    this.box.setAttribute('aria-rowcount', String(total + 1));
+    if (total === 0) {
+      this.say(this.isFiltered() ? 'No row fits this filter.' : 'No row yet.',
+        ...(this.isFiltered() ? [make('button', { type: 'button', click: () => this.clearFilter() }, 'Show all rows')] : []));
+      return;
+    }
+    this.measure();
+    for (let index = first; index <= last; index += 1) {
+      // Whoever looks at a video is not disturbed.
+      const item = this.list.items.get(index);
+      const player = item?.querySelector('video');
+      if (!player || player.paused && player.currentTime === 0 && !this.sameVideo(item, index)) this.list.redraw(index);
+    }
+    this.point();
+  }
+
+  /** @param {HTMLElement | undefined} item @param {number} index */
+  sameVideo(item, index) {
+    const card = this.pages.row(index);
+    return card !== undefined && item?.querySelector('source')?.getAttribute('src') === this.source.address(card, 'video');
+  }
+
+  failed() {
+    this.say('The rows could not be read.',
+      make('button', { type: 'button', click: () => this.start() }, 'Try again'));
+  }
+
+  /** Any row may have changed. */
+  changed() {
+    if (this.changing) return;
+    this.changing = setTimeout(() => {
+      this.changing = 0;
+      this.drawBar();
+      this.pages.spoil();
+      if (this.pages.total <= 0) this.pages.ask(0);
+      else this.list.render();
+      if (this.open) this.renew();
+    }, FRESHNESS);
+  }
+
+  isFiltered() {
+    return this.filter.status.length > 0 || this.filter.code !== '' || this.filter.q !== '';
+  }
+
+  /** Shows which filter there is. The counts are those of the section that has them. */
+  drawBar() {
+    const chips = STATES.map((state) => {
+      const tile = document.querySelector(`#counts a[href="#status=${state}"] strong`);
+      const isOn = this.filter.status.includes(state);
+      if (!tile && !isOn) return null;
+      return make('button', {
+        type: 'button', class: 'chip', 'aria-pressed': String(isOn), 'data-state': state, click: () => this.toggle(state),
+      }, state, make('span', {}, tile?.textContent ?? '0'));
+    }).filter((chip) => chip !== null);
+    const focused = document.activeElement instanceof HTMLElement && this.chips.contains(document.activeElement)
+      ? document.activeElement.dataset.state : undefined;
+    this.chips.replaceChildren(...chips);
+    chips.find((chip) => chip.dataset.state === focused)?.focus();
+    for (const button of this.views) button.setAttribute('aria-pressed', String(button.dataset.view === this.view));
+    this.box.classList.toggle('is-gallery', this.view === 'gallery');
+    this.head.hidden = this.view === 'gallery';
+  }
+
+  offerCodes() {
+    const codes = new Set([...document.querySelectorAll('#problems .cause code, #outcomes th code')].map((code) => code.textContent ?? ''));
+    this.codes.replaceChildren(...[...codes].sort().map((code) => make('option', { value: code })));
+  }
+
+  /** @param {string} state */
+  toggle(state) {
+    const { status } = this.filter;
+    const chosen = status.includes(state) ? status.filter((other) => other !== state) : [...status, state];
+    this.filter = { ...this.filter, status: STATES.filter((other) => chosen.includes(other)) };
+    this.note();
+    this.start();
+  }
+
+  /** @param {string} view */
+  choose(view) {
+    if (view === this.view) return;
+    this.view = view;
+    if (view === 'gallery' && this.filter.status.length === 0) this.filter = { ...this.filter, status: [...WITH_VIDEO] };
+    else if (view === 'list' && String(this.filter.status) === String(WITH_VIDEO)) this.filter = { ...this.filter, status: [] };
+    this.note();
+    this.start();
+  }
+
+  typed() {
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => {
+      this.filter = { ...this.filter, q: this.search.value.trim(), code: this.code.value.trim() };
+      this.note();
+      this.start();
+    }, TYPING);
+  }
+
+  clearFilter() {
+    this.filter = { status: [], code: '', q: '' };
+    this.search.value = '';
+    this.code.value = '';
+    this.note();
+    this.start();
+    this.box.focus();
+  }
+
+  // Keys and clicks.
+
+  /** @param {number} index */
+  activate(index) {
+    const before = this.active;
+    this.active = index;
+    this.list.items.get(before)?.classList.remove('active');
+    this.point();
+  }
+
+  /** Shows which row the keys are at. */
+  point() {
+    const item = this.list.items.get(this.active);
+    item?.classList.add('active');
+    if (item && this.view === 'list') this.box.setAttribute('aria-activedescendant', `item-${this.active}`);
+    else this.box.removeAttribute('aria-activedescendant');
+  }
+
+  /** @param {KeyboardEvent} event */
+  keyInList(event) {
+    if (event.target !== this.box || event.ctrlKey || event.metaKey || event.altKey || this.pages.total <= 0) return;
+    const { columns } = this.list;
+    const lines = this.list.lines();
+    /** @type {Record<string, number>} */
+    const steps = {
+      ArrowDown: columns, ArrowUp: -columns, PageDown: lines * columns, PageUp: -lines * columns,
+      Home: -Infinity, End: Infinity,
+    };
+    if (columns > 1) Object.assign(steps, { ArrowRight: 1, ArrowLeft: -1 });
+    if (event.key in steps) {
+      event.preventDefault();
+      const index = Math.max(0, Math.min(this.pages.total - 1, this.active + steps[event.key]));
+      this.list.reveal(index);
+      this.activate(index);
+    } else if (event.key === 'Enter' || event.key === ' ') {
+      event.preventDefault();
+      const card = this.pages.row(this.active);
+      if (card) this.show(card.row);
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  keyAnywhere(event) {
+    const { target } = event;
+    const isTyping = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+    if (event.key === '/' && !isTyping && !this.dialog.open && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      this.search.focus();
+      this.search.select();
+    }
+  }
+
+  /** Links to rows and filters lead to the list. @param {MouseEvent} event */
+  clicked(event) {
+    const anchor = event.target instanceof Element ? event.target.closest('a[href^="#"]') : null;
+    const hash = anchor?.getAttribute('href') ?? '';
+    if (!hash.includes('=') || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const row = new URLSearchParams(hash.slice(1)).get('row');
+    if (row) {
+      this.show(Number(row));
+      return;
+    }
+    if (location.hash !== hash) history.pushState(null, '', hash);
+    this.follow();
+    if (hash.includes('view=gallery') && this.filter.status.length === 0) {
+      this.view = 'list';
+      this.choose('gallery');
+    }
+    this.box.closest('section')?.scrollIntoView();
+    this.box.focus({ preventScroll: true });
+  }
+
+  // One row.
+
+  /** Shows a row. @param {number} row @param {boolean} [isNoted] Its number is in the address already. */
+  async show(row, isNoted = false) {
+    if (this.open === row && this.dialog.open) return;
+    const wasOpen = this.dialog.open;
+    this.open = row;
+    if (!isNoted) this.note(!wasOpen);
+    this.told = '';
+    this.asking?.abort();
+    this.asking = new AbortController();
+    if (!wasOpen) {
+      this.dialog.replaceChildren(this.frame(row, '', make('p', { class: 'nothing' }, 'Reading…')));
+      this.dialog.showModal();
+    }
+    await this.tell(row, this.asking.signal);
+  }
+
+  /** @param {number} row @param {AbortSignal} signal */
+  async tell(row, signal) {
+    try {
+      const story = await this.source.story(row, signal);
+      if (signal.aborted || this.open !== row) return;
+      const told = JSON.stringify(story);
+      if (told === this.told) return;
+      this.told = told;
+      const content = story ? detail(story, this.source.address) : [make('p', { class: 'nothing' }, 'The batch has no such row.')];
+      this.dialog.replaceChildren(this.frame(row, story?.id ?? '', ...content));
+    } catch (error) {
+      if (signal.aborted || this.told) return;
+      this.dialog.replaceChildren(this.frame(row, '', make('p', { class: 'nothing' }, 'The row could not be read.')));
+    }
+  }
+
+  /** Looks whether the row that is shown has changed; not while its video plays. */
+  renew() {
+    const player = this.dialog.querySelector('video');
+    if (player && !player.paused || this.asking === undefined) return;
+    this.tell(this.open, this.asking.signal);
+  }
+
+  /**
+   * @param {number} row
+   * @param {string} id
+   * @param {...HTMLElement} content
+   */
+  frame(row, id, ...content) {
+    const name = make('h2', { id: 'detail-name' }, `Row ${grouped(row)} `);
+    if (id) name.append(outside(id));
+    const before = make('button', { type: 'button', 'aria-label': 'Previous row', title: 'Previous row (←)', click: () => this.step(-1) }, '←');
+    const next = make('button', { type: 'button', 'aria-label': 'Next row', title: 'Next row (→)', click: () => this.step(1) }, '→');
+    const close = make('button', { type: 'button', title: 'Close (Esc)', autofocus: true, click: () => this.dialog.close() }, 'Close');
+    return make('div', { class: 'detail' },
+      make('div', { class: 'detail-bar' }, name, before, next, close),
+      make('div', { class: 'detail-body', tabindex: 0 }, ...content));
+  }
+
+  /** To the next row of the list, or the one before. @param {number} step */
+  async step(step) {
+    const isListed = this.pages.row(this.active)?.row === this.open;
+    if (!isListed) {
+      // It was opened by its number: then the numbers are what is gone along.
+      if (this.open + step > 0) await this.show(this.open + step);
+      return;
+    }
+    const index = this.active + step;
+    if (index < 0 || index >= this.pages.total) return;
+    this.list.reveal(index);
+    this.activate(index);
+    const card = this.pages.row(index);
+    if (card) await this.show(card.row);
+  }
+
+  /** @param {KeyboardEvent} event */
+  keyInDialog(event) {
+    const { target } = event;
+    if (target instanceof HTMLVideoElement || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
+      event.preventDefault();
+      this.step(event.key === 'ArrowLeft' ? -1 : 1);
+    }
+  }
+
+  closed() {
+    this.asking?.abort();
+    this.open = 0;
+    this.dialog.replaceChildren();
+    this.note();
+    this.box.focus({ preventScroll: true });
+  }
+}
+
+/** The beginning of a text, as what is out of sight need not be laid out. @param {string} text @param {number} most */
+function shorten(text, most) {
+  return text.length > most ? `${visible(text.slice(0, most))}…` : text;
+}
