@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::job::resolve::is_loopback;
+use crate::address::is_this_machine;
 use crate::job::{Job, NoticeFormat, NoticeOn};
 use crate::notify::{Medium, Message, NotSent, Notifier, NotifyConfig};
 use crate::secret_url::SecretUrl;
@@ -226,7 +226,7 @@ async fn finish(mut begun: Begun, deadline: Instant) -> Result<(), NotSent> {
 /// A trial in the sandbox needs no network and touches none: it tells only this machine.
 fn allowed<'a>(url: Option<&'a SecretUrl>, job: &Job, console: &Console) -> Option<&'a SecretUrl> {
     let url = url?;
-    if job.sandbox && !is_loopback(url.url()) {
+    if job.sandbox && !is_this_machine(url.url()) {
         console.notice(&format!(
             "note: a trial in the sandbox uses no network: nothing is told to `{}`",
             url.host()

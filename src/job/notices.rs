@@ -6,9 +6,9 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use crate::address::is_this_machine;
 use crate::job::error::JobError;
 use crate::job::origin::Origins;
-use crate::job::resolve::is_loopback;
 use crate::job::settings::Notifying;
 use crate::secret_url::SecretUrl;
 
@@ -127,7 +127,7 @@ fn write_one_like(example: &str) -> String {
 }
 
 fn is_bare(url: &SecretUrl) -> bool {
-    url.url().scheme() == "http" && !is_loopback(url.url())
+    url.url().scheme() == "http" && !is_this_machine(url.url())
 }
 
 #[cfg(test)]
