@@ -16,6 +16,7 @@ pub mod clock;
 pub mod escape;
 pub mod finding;
 pub mod image;
+pub mod incident;
 pub mod pace;
 pub mod page_token;
 pub mod price;

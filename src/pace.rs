@@ -89,6 +89,11 @@ impl Pace {
         }
     }
 
+    /// How far apart tokens are now.
+    pub fn spacing(&self) -> Duration {
+        self.spacing
+    }
+
     /// The API refused again soon after a pause: somebody else uses the account too. Returns the new spacing, at most
     /// ten times the configured one.
     pub fn widen(&mut self) -> Duration {
@@ -116,6 +121,24 @@ impl Pace {
             self.not_before = last + spacing;
         }
     }
+}
+
+/// How long so many requests take from one that leaves now, if they are `spacing` apart and every answer is a clean one,
+/// so that a widened spacing comes back to `base`.
+pub fn time_for(requests: u64, base: Duration, spacing: Duration) -> Duration {
+    let (mut left, mut spacing, mut time) = (requests, spacing, Duration::ZERO);
+    while spacing > base && left > 0 {
+        let batch = left.min(u64::from(CLEAN_ANSWERS));
+        time = time.saturating_add(times(spacing, batch));
+        left -= batch;
+        spacing = spacing.mul_f64(NARROW).max(base);
+    }
+    time.saturating_add(times(spacing, left))
+}
+
+/// `duration`, so many times, or the longest there is.
+fn times(duration: Duration, number: u64) -> Duration {
+    duration.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 fn bucket(spacing: Duration, burst: NonZeroU32) -> Bucket {
@@ -183,5 +206,27 @@ mod tests {
             pace.widen();
         }
         assert_eq!(pace.spacing, pace.base * WIDEST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_foretold_is_the_time_it_takes() {
+        for widened in [0, 1, 3] {
+            let mut pace = pace(None);
+            next(&mut pace).await;
+            for _ in 0..widened {
+                pace.widen();
+            }
+            let foretold = time_for(500, pace.base, pace.spacing());
+            let start = Instant::now();
+            for _ in 0..500 {
+                next(&mut pace).await;
+                pace.clean_answer();
+            }
+            let took = start.elapsed();
+            assert!(
+                foretold.abs_diff(took) < took / 50,
+                "{foretold:?} was foretold, {took:?} it took"
+            );
+        }
     }
 }

@@ -15,6 +15,7 @@ const LEAVES: &[&str] = &[
     "escape",
     "finding",
     "image",
+    "incident",
     "pace",
     "page_token",
     "price",

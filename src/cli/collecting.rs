@@ -43,6 +43,8 @@ pub(super) struct Waiting {
     pub(super) videos: u64,
     /// Videos are to be saved.
     pub(super) saves: bool,
+    /// It stays until it is told to stop.
+    pub(super) forever: bool,
 }
 
 /// How a collector is to behave, beside the job's settings.
@@ -91,6 +93,7 @@ impl Collector {
                 tasks: counts.accepted,
                 videos: if saver.is_some() { counts.succeeded } else { 0 },
                 saves: saver.is_some(),
+                forever: manner.forever,
             },
             saver: saver.map(Arc::new),
             config,

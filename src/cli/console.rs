@@ -1,11 +1,11 @@
 //! Where text goes. A reader that has left (`| head`, a closed terminal) is no error.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use crate::job::{Job, LogFormat, ProgressMode};
 use crate::view::logs::{self, LogConfig};
-use crate::view::{Ending, Progress, Secrets, Summary, Target, exit_of};
+use crate::view::{Ending, Progress, Secrets, Summary, Target, exit_of, wrapped};
 
 use super::failure::Failure;
 
@@ -32,8 +32,8 @@ impl Console {
             ProgressMode::Auto if json => ProgressMode::None,
             asked => asked,
         };
-        let term = std::env::var("TERM").ok();
-        let progress = Progress::new(mode, Target::stderr(term.as_deref()), secrets.clone());
+        let target = Target::stderr(|name| std::env::var(name).ok());
+        let progress = Progress::new(mode, target, secrets.clone());
         let config = LogConfig {
             format: output.log_format,
             verbosity: if output.quiet {
@@ -68,18 +68,15 @@ impl Console {
         if self.json {
             tracing::warn!("{text}");
         } else if !self.quiet {
-            to_stderr(&format!(
-                "{}\n",
-                self.secrets
-                    .redact(&format!("warning: {}", crate::escape::for_terminal(text)))
-            ));
+            self.progress
+                .paragraph(&format!("warning: {}", crate::escape::for_terminal(text)));
         }
     }
 
     /// Text of several lines whose outside parts are escaped already, unless `--quiet`.
     pub(super) fn block(&self, text: &str) {
         if !self.quiet {
-            to_stderr(&self.secrets.redact(text));
+            self.progress.lines(text);
         }
     }
 
@@ -88,8 +85,8 @@ impl Console {
         if self.json {
             tracing::error!("{text}");
         } else {
-            let text = format!("error: {}\n", crate::escape::for_terminal(text));
-            to_stderr(&self.secrets.redact(&text));
+            self.progress
+                .lines(&format!("error: {}", crate::escape::for_terminal(text)));
         }
     }
 
@@ -113,13 +110,26 @@ impl Console {
         let written = if json {
             self.answer_json(&summary.to_json())
         } else {
-            self.answer(&summary.to_string())
+            let text = summary.to_string();
+            self.answer(&match columns_of_stdout() {
+                Some(columns) => wrapped(&text, columns),
+                None => text.into(),
+            })
         };
         match (written, exit_of(summary)) {
             (false, Ending::Done) => Ending::SomeFailed,
             (_, ending) => ending,
         }
     }
+}
+
+/// How wide the terminal behind standard output is; `None` where there is none, or it does not tell.
+fn columns_of_stdout() -> Option<usize> {
+    let stdout = io::stdout();
+    let size = stdout
+        .is_terminal()
+        .then(|| rustix::termios::tcgetwinsize(&stdout).ok())??;
+    Some(size.ws_col.into()).filter(|columns| *columns > 0)
 }
 
 pub(super) fn to_stdout(text: &str) {

@@ -56,6 +56,9 @@ pub(super) enum Failure {
     /// What stands in the place of the list of problems was not written by us.
     #[error("`{}` is not a list of problems, and the list would replace it", path.display())]
     NotProblems { path: PathBuf },
+    /// What stands in the metrics' place was not written by us.
+    #[error("`{}` holds no metrics of hailuo-batch, and they would replace it", path.display())]
+    NotMetrics { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// Videos cannot be saved there.
@@ -129,6 +132,20 @@ impl Failure {
         crate::escape::lines_for_terminal(&text).into_owned()
     }
 
+    /// What happened and why, for a warning.
+    pub(super) fn in_one_line(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            if !text.contains(&cause_text) {
+                write!(text, ": {cause_text}").expect("a string takes text");
+            }
+            source = cause.source();
+        }
+        text
+    }
+
     fn ending(&self) -> Ending {
         match self {
             Failure::Ledger(LedgerError::Locked { .. }) => Ending::Locked,
@@ -162,6 +179,7 @@ impl Failure {
             Failure::Unpriced { .. } => Some("give their price with `--price`".into()),
             Failure::Settle { help, .. } => Some(help.clone()),
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
+            Failure::NotMetrics { .. } => Some("name another file with `--metrics-file`, or move this one away".into()),
             Failure::NotProblems { .. } => Some("name another file with `--problems`, or move this one away".into()),
             Failure::Listen { .. } => {
                 Some("choose a free port, or another address of this machine, with `--listen`".into())

@@ -10,17 +10,19 @@ use tokio::sync::watch;
 
 use crate::clock::Wall;
 use crate::collect::CollectReport;
-use crate::job::{Access, Collecting, Files, Job, Notifying, Place, Receiving, Reporting};
+use crate::job::{Access, Collecting, Files, Job, Monitoring, Notifying, Place, Receiving, Reporting};
 use crate::ledger::{Reader, Store};
 use crate::view::{Command, Counts};
 
 use super::api::{Service, authorization, open_existing};
-use super::background::{Background, Watched, blocking};
+use super::background::{Background, blocking};
 use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
+use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{Account, Ended};
+use super::observer::Watched;
 use super::outputs::{note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::signals::Signals;
@@ -38,6 +40,8 @@ pub(super) struct BatchArgs {
     access: Access,
     #[command(flatten)]
     notifying: Notifying,
+    #[command(flatten)]
+    monitoring: Monitoring,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -63,9 +67,15 @@ impl Asked {
             place,
             access,
             notifying,
+            monitoring,
             reporting,
         } = args;
-        let job = Job::load((files, place, access, collecting, receiving, notifying, reporting).into())?;
+        let job = Job::load(
+            (
+                files, place, access, collecting, receiving, notifying, monitoring, reporting,
+            )
+                .into(),
+        )?;
         let console = Console::new(&job)?;
         Ok(Asked {
             job,
@@ -88,6 +98,7 @@ impl OpenBatch<'_> {
     /// Reads the key and opens the ledger.
     pub(super) fn open(asked: &Asked) -> Result<OpenBatch<'_>, Failure> {
         let Asked { job, console, .. } = asked;
+        MetricsFile::try_place(job)?;
         collecting::names_of(job)?;
         let authorization = authorization(job, console)?;
         let mut store = open_existing(job)?;
@@ -128,8 +139,7 @@ impl OpenBatch<'_> {
         let asked = self.asked;
         let Asked { job, console, .. } = asked;
         let mut store = self.store;
-        let console_of_signals = console.clone();
-        let signals = Signals::listen(move |signal| news::tell_of_signal_to_collector(&console_of_signals, signal))?;
+        let signals = Signals::listen(console, news::tell_of_signal_to_collector)?;
         let service = Service::reach(job, self.authorization).await?;
         let collector = Collector::prepare(job, console, &service, &mut store, folder, manner)?;
         if collector.waiting.tasks + collector.waiting.videos > 0 || manner.forever {
@@ -152,6 +162,7 @@ impl OpenBatch<'_> {
         summary.interrupted = signals.first();
         collecting::fill_in(&mut summary, &report, saving);
         note_results(&mut summary, job, &written);
+        metrics_file::write_last(job, console, &summary).await;
         Ok(Ended {
             ending: console.conclude(job.output.json, &summary),
             account: Account::Summary(Box::new(summary)),

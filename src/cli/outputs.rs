@@ -17,7 +17,7 @@ use crate::view::{Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt,
 use super::closing::closing_of;
 use super::failure::Failure;
 use super::intake::{COLUMNS_NOTE, DIALECT_NOTE, FORMAT_NOTE};
-use super::shown::{is_troubled, settled, trouble_of};
+use super::shown::{is_troubled, settled, trouble_of, troubled_states};
 
 /// How many tasks a summary names that no row has.
 const EXTRA_TASKS: u32 = 100;
@@ -140,7 +140,7 @@ fn summary_from(reader: &Reader, job: &Job, selection: Vec<String>, command: Com
     let mut causes = Causes::default();
     let mut queued = Vec::new();
     if troubled {
-        reader.for_each_row(|row| {
+        reader.for_each_row_in(&troubled_states(), |row| {
             if is_troubled(row.state, row.error_code) {
                 let (code, message) = trouble_of(row, None);
                 causes.add(row.number, row.state, code, message);

@@ -20,14 +20,16 @@ use crate::results::{Columns, Layout};
 use crate::view::{self, Command, Counts, Ending, Summary};
 
 use super::api::{Service, authorization};
-use super::background::{Background, Watched, blocking};
+use super::background::{Background, blocking};
 use super::balance::{self, Opening, Vigil};
 use super::collecting::{self, Collector, Manner};
 use super::console::Console;
 use super::failure::Failure;
 use super::intake;
+use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{self, Account, Ended, Occasion};
+use super::observer::{Sending, Watched};
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
 use super::receiving::Listener;
 use super::same_name;
@@ -75,6 +77,7 @@ async fn run_job(
     }
     // Before anything is paid for: a results file that cannot be written in the end helps nobody.
     try_results_place(job)?;
+    MetricsFile::try_place(job)?;
     let mut images = intake::images_of(job);
     let survey = look_through(job, &mut images, console)?;
     same_name::refuse_a_second_ledger(job)?;
@@ -86,8 +89,7 @@ async fn run_job(
     let files = images.files();
     drop((survey, images));
 
-    let console_of_signals = console.clone();
-    let signals = Signals::listen(move |signal| news::tell_of_signal(&console_of_signals, signal))?;
+    let signals = Signals::listen(&console, news::tell_of_signal)?;
     let Sent {
         store,
         report,
@@ -126,6 +128,7 @@ async fn run_job(
         collecting::fill_in(&mut summary, collected, job.collect.folder.is_some());
     }
     note_results(&mut summary, job, &written);
+    metrics_file::write_last(job, console, &summary).await;
     Ok(Ended {
         ending: console.conclude(job.output.json, &summary),
         account: Account::Summary(Box::new(summary)),
@@ -311,9 +314,18 @@ async fn send(
         (collecting, (waiting, standing))
     });
     let to_send = job.limit.map_or(counts.queued, |limit| limit.min(counts.queued));
+    // A collector that only asks for a task that a callback named waits for nobody else's.
+    let is_shown = job.collect.wait || to_send == 0;
     let watched = Watched {
-        sending: Some((to_send, watched)),
-        collecting: collecting.as_ref().map(|(_, watched)| watched.clone()),
+        sending: Some(Sending {
+            rows: to_send,
+            spent_before: spent,
+            standing: watched,
+        }),
+        collecting: collecting
+            .as_ref()
+            .filter(|_| is_shown)
+            .map(|(_, watched)| watched.clone()),
     };
     let background = Background::start(job, console, watched, signals.stop.clone());
     let client = Arc::clone(&service.client);

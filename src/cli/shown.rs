@@ -21,6 +21,12 @@ pub(super) fn is_troubled(state: RowState, error_code: Option<&str>) -> bool {
     }
 }
 
+/// The states in which rows may be that a summary has to say something about.
+pub(super) fn troubled_states() -> Vec<RowState> {
+    let may_be_troubled = |state: &RowState| is_troubled(*state, Some(""));
+    RowState::ALL.into_iter().filter(may_be_troubled).collect()
+}
+
 /// Code and message of a row: its own trouble; that of the manifest; or that of the run which did not get to it.
 pub(super) fn trouble_of<'r>(
     row: &StoredRow<'r>,

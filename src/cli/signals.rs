@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 
 use crate::view::{Ending, Signal};
 
+use super::console::Console;
 use super::failure::Failure;
 
 /// What the signals have asked for.
@@ -20,8 +23,8 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. `on_first` is called once, with the signal.
-    pub(super) fn listen(on_first: impl FnOnce(Signal) + Send + 'static) -> Result<Signals, Failure> {
+    /// Listens from now on. `tell` says on the console what the first signal does.
+    pub(super) fn listen(console: &Console, tell: fn(&Console, Signal)) -> Result<Signals, Failure> {
         let listen = |kind| unix::signal(kind).map_err(Failure::Signals);
         let mut interrupt = listen(SignalKind::interrupt())?;
         let mut terminate = listen(SignalKind::terminate())?;
@@ -32,8 +35,9 @@ impl Signals {
             stop: stopped,
             first: Arc::clone(&first),
         };
+        let console = console.clone();
         tokio::spawn(async move {
-            let mut on_first = Some(on_first);
+            let mut on_first = Some(tell);
             loop {
                 let received = tokio::select! {
                     _ = interrupt.recv() => Signal::Interrupt,
@@ -43,11 +47,14 @@ impl Signals {
                 match on_first.take() {
                     Some(tell) => {
                         *first.lock().unwrap_or_else(PoisonError::into_inner) = Some(received);
-                        tell(received);
+                        tell(&console, received);
                         stop.send_replace(true);
                     }
                     // As if killed: rows in flight are `sending` in the ledger, and the next run calls them unknown.
-                    None => std::process::exit(i32::from(ending_of(received).code())),
+                    None => {
+                        clear_away(&console);
+                        std::process::exit(i32::from(ending_of(received).code()));
+                    }
                 }
             }
         });
@@ -71,6 +78,18 @@ pub(super) async fn next() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
+}
+
+/// Takes progress off the terminal, so that the shell finds its place there; but waits for none that is stopped (Ctrl-S).
+fn clear_away(console: &Console) {
+    const AT_MOST: Duration = Duration::from_millis(200);
+    let progress = console.progress.clone();
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        progress.finish();
+        done.send(()).ok();
+    });
+    is_done.recv_timeout(AT_MOST).ok();
 }
 
 /// A terminal that is closed: nobody is left to press a key twice, but what is in flight can still be finished. Under

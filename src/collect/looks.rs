@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
-use crate::clock::Wall;
+use crate::clock::{UnixMillis, Wall};
 use crate::collect::agenda::Agenda;
+use crate::collect::generation::Generations;
 use crate::collect::judge::{Circumstances, Effect, Judgement, NEW_FOR, age_of, judge};
 use crate::collect::watch::{Barred, CollectConfig, Notice, Standing, Watch};
 use crate::kie::{Look, TaskApi};
-use crate::ledger::{LedgerError, OpenTask, Sighting, Tasks};
+use crate::ledger::{LedgerError, OpenTask, Seen, Sighting, Tasks};
 use crate::pace::Pace;
 use crate::rate::Rate;
 use crate::row::RowState;
@@ -59,6 +60,7 @@ pub(super) struct Looks<A, L> {
     last_trouble: Option<String>,
     forever: bool,
     bar: Option<Bar>,
+    generations: Generations,
 }
 
 /// The API refuses every look.
@@ -83,6 +85,12 @@ pub(super) struct Looked {
     saw_record: bool,
     effect: Effect,
     state: Option<RowState>,
+    /// How old the task was.
+    age: Duration,
+    /// From its acceptance to its end, if it has ended with a video.
+    took: Option<Duration>,
+    /// Code and text of its failure, if it has failed.
+    failure: Option<(String, String)>,
 }
 
 impl<A: TaskApi, L: Tasks> Looks<A, L> {
@@ -112,6 +120,7 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             last_trouble: None,
             forever: config.forever,
             bar: None,
+            generations: Generations::default(),
         }
     }
 
@@ -203,9 +212,18 @@ impl<A: TaskApi, L: Tasks> Looks<A, L> {
             Some(RowState::Failed) => {
                 tracing::info!(row, "failed");
                 standing.failed += 1;
+                if let Some((code, message)) = &looked.failure {
+                    standing.incidents.add(row, RowState::Failed, code, message);
+                }
             }
             _ => {}
         }
+        if let Some(took) = looked.took {
+            self.generations.note(took);
+            standing.generation = self.generations.usual();
+        }
+        // On a machine that has just booted the clock may be younger than the task.
+        standing.latest_accepted = standing.latest_accepted.max(Instant::now().checked_sub(looked.age));
         if looked.was_unsettled && looked.state.is_some() {
             standing.settled += 1;
             (watch.notice)(Notice::Settled { row });
@@ -318,6 +336,11 @@ async fn look_at<A: TaskApi, L: Tasks>(
     let age = age_of(task.submitted_at, at, clocks.records.now());
     let saw_record = matches!(look, Look::Record(_));
     let Judgement { seen, effect } = judge(&task, look, at, age, circumstances);
+    let took = seen.as_ref().and_then(|seen| took(seen, task.submitted_at, age));
+    let failure = match &seen {
+        Some(Seen::Failed { code, message, .. }) => Some((code.clone(), message.clone())),
+        _ => None,
+    };
     let state = match seen {
         Some(seen) => {
             let sighting = Sighting {
@@ -339,5 +362,18 @@ async fn look_at<A: TaskApi, L: Tasks>(
         saw_record,
         effect,
         state,
+        age,
+        took,
+        failure,
     })
+}
+
+/// From a task's acceptance to its end with a video. It had ended by its age at the look; who looks late goes by the
+/// record, whose clock is another's.
+fn took(seen: &Seen, submitted_at: UnixMillis, age: Duration) -> Option<Duration> {
+    let Seen::Succeeded { completed_at, .. } = seen else {
+        return None;
+    };
+    let told = Duration::from_millis(completed_at.millis_since(submitted_at));
+    Some(if told.is_zero() { age } else { told.min(age) })
 }

@@ -13,6 +13,7 @@ mod agenda;
 mod cadence;
 pub mod fetch;
 mod folder;
+mod generation;
 mod judge;
 pub mod look_up;
 mod looks;

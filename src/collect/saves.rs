@@ -16,6 +16,7 @@ use crate::collect::FILES_LIVE;
 use crate::collect::agenda::Agenda;
 use crate::collect::watch::{CollectConfig, Notice, Standing, Watch};
 use crate::ledger::{LedgerError, NotSaved, SavedVideo, Tasks, Unsaved};
+use crate::row::RowState;
 
 /// Times a video is tried in one run before it is left to the next.
 const TRIES: u32 = 5;
@@ -204,6 +205,9 @@ impl<L: Tasks, S: Saver> Saves<L, S> {
         }
         let told = failures.told.replace(code);
         standing.not_saved += u64::from(told.is_none());
+        if told != Some(code) {
+            standing.incidents.add(row, RowState::Succeeded, code, &message);
+        }
         if then == Then::GiveUp {
             failures.tries = TRIES;
             if told != Some(code) || again.is_none() {

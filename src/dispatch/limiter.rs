@@ -98,6 +98,11 @@ impl Limiter {
         self.give_back(Permit(()), Instant::now());
     }
 
+    /// How far apart requests leave; `None` when the limit is off.
+    pub(super) fn spacing(&self) -> Option<Duration> {
+        self.limits.as_ref().map(|(pace, _)| pace.spacing())
+    }
+
     /// See [`Pace::widen`]; `None` when the limit is off.
     pub(super) fn widen(&mut self) -> Option<Duration> {
         self.limits.as_mut().map(|(pace, _)| pace.widen())

@@ -26,6 +26,7 @@ use crate::kie::{Api, Effect, Outcome};
 use crate::ledger::{AttemptResult, Intent, LastAttempt, Ledger, LedgerError, QueuedRow};
 use crate::price::tidy;
 use crate::rate::Rate;
+use crate::row::RowState;
 
 use images::{Choice, LOOK_AHEAD, Place};
 
@@ -235,6 +236,10 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
                 }
                 if self.flying.is_empty() {
                     break;
+                }
+                if !self.standing.ending {
+                    self.standing.ending = true;
+                    self.publish();
                 }
                 wake = None;
             }
@@ -574,10 +579,12 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
             }
             AttemptResult::Rejected => {
                 self.standing.rejected += 1;
+                self.standing.incidents.add(row, RowState::Rejected, code, message);
                 self.decided(Some(outcome));
             }
             AttemptResult::Unknown => {
                 self.standing.unknown += 1;
+                self.standing.incidents.add(row, RowState::Unknown, code, message);
                 self.spend(cost);
             }
             AttemptResult::UnknownResubmitted => {
@@ -646,6 +653,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
     fn halt(&mut self, halt: Halt) {
         if self.halt.is_none() {
             (self.watch.notice)(Notice::Halted(halt.clone()));
+            self.standing.halt = Some(Arc::new(halt.clone()));
             self.halt = Some(halt);
         }
     }
@@ -653,6 +661,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
     fn publish(&mut self) {
         self.standing.waiting = self.waiting.len() as u64;
         self.standing.pause = self.gate.pause();
+        self.standing.spacing = self.limiter.spacing();
         if self.standing.last_trouble != self.last_trouble {
             self.standing.last_trouble.clone_from(&self.last_trouble);
         }

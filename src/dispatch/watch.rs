@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::dispatch::gate::PauseReason;
 use crate::dispatch::halt::Halt;
+use crate::incident::Incidents;
 use crate::row::TaskId;
 
 /// Where a run stands.
@@ -38,6 +39,14 @@ pub struct Standing {
     pub last_trouble: Option<(String, String)>,
     /// The pause under way; `None` as its end means that the probe is out.
     pub pause: Option<(PauseReason, Option<tokio::time::Instant>)>,
+    /// How far apart requests leave now; `None` without a limit, and until the first one.
+    pub spacing: Option<Duration>,
+    /// Nothing more is started, although rows may be left: a halt, a signal, or the time is up.
+    pub ending: bool,
+    /// Why nothing more is sent, if so.
+    pub halt: Option<Arc<Halt>>,
+    /// The last rows that were rejected or are unknown.
+    pub incidents: Incidents,
 }
 
 /// Something worth a line.

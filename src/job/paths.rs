@@ -14,7 +14,7 @@ pub const RESULT_EXTENSIONS: [&str; 4] = ["csv", "tsv", "jsonl", "xlsx"];
 /// Workbooks in formats that are read and not written.
 const OTHER_WORKBOOKS: [&str; 4] = ["xlsm", "xlsb", "xls", "ods"];
 
-/// A job file's results and ledger belong to its own manifest: with another one they would be overwritten.
+/// A job file's results, ledger and metrics belong to its own manifest: with another one they would be overwritten.
 pub(super) fn refuse_files_of_another_batch(given: &Settings, below: &Settings) -> Result<(), JobError> {
     let (Some(own), Some(theirs)) = (&given.files.manifest, &below.files.manifest) else {
         return Ok(());
@@ -25,6 +25,11 @@ pub(super) fn refuse_files_of_another_batch(given: &Settings, below: &Settings) 
     for (key, is_given, is_below) in [
         ("results", given.files.results.is_some(), below.files.results.is_some()),
         ("ledger", given.files.ledger.is_some(), below.files.ledger.is_some()),
+        (
+            "metrics_file",
+            given.monitoring.metrics_file.is_some(),
+            below.monitoring.metrics_file.is_some(),
+        ),
     ] {
         if is_below && !is_given {
             return Err(JobError::setting(

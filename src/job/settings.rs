@@ -17,6 +17,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use url::Url;
 
 use crate::job::duration;
+use crate::job::key::GivenToken;
 use crate::job::notices::{GivenUrl, NoticeFormat, NoticeOn};
 use crate::job::origin::Origins;
 use crate::job::until::Until;
@@ -30,7 +31,7 @@ const RETRIES: &str = "Retries and unknown rows";
 const COLLECTING: &str = "Waiting and downloads";
 const MONEY: &str = "Money";
 const API: &str = "API";
-const CALLBACKS: &str = "Callbacks";
+const CALLBACKS: &str = "Page and callbacks";
 const NOTICES: &str = "Notices";
 const OUTPUT: &str = "Output";
 
@@ -58,7 +59,7 @@ pub struct Settings {
     /// What becomes of tasks.
     #[command(flatten)]
     pub collecting: Collecting,
-    /// How calls of the API are received.
+    /// How others look on, and how calls of the API are received.
     #[command(flatten)]
     pub receiving: Receiving,
     /// How images on the web are looked at; no run does that.
@@ -67,6 +68,9 @@ pub struct Settings {
     /// Whom to tell how it ended.
     #[command(flatten)]
     pub notifying: Notifying,
+    /// What monitoring is told.
+    #[command(flatten)]
+    pub monitoring: Monitoring,
     /// What to say.
     #[command(flatten)]
     pub reporting: Reporting,
@@ -512,15 +516,15 @@ pub struct Collecting {
     pub fetch_missing: Option<bool>,
 }
 
-/// What only a command that receives calls of the API needs.
+/// What only a command that listens needs: for a browser that looks on, and for calls of the API.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Receiving {
-    /// Receive the API's callbacks on ADDR.
+    /// Show the batch as a page on ADDR, and take callbacks there.
     ///
-    /// An address of this machine and a port; the API must reach it under --public-url. Tasks are then looked at when
-    /// their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
-    /// 127.0.0.1:8787.
-    /// Example: --listen 0.0.0.0:8787
+    /// An address of this machine and a port; 0 takes any that is free. The page is for a browser on this machine, or for
+    /// whoever knows the --token; with --public-url and without a token there are callbacks only. Tasks are looked at
+    /// when their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
+    /// 127.0.0.1:8787. Example: --listen 0.0.0.0:8787
     #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = CALLBACKS)]
     pub listen: Option<SocketAddr>,
 
@@ -542,6 +546,31 @@ pub struct Receiving {
         long, value_name = "FILE", env = "HAILUO_BATCH_WEBHOOK_KEY_FILE", hide_env = true, help_heading = CALLBACKS
     )]
     pub webhook_key_file: Option<PathBuf>,
+
+    /// Ask for TOKEN before the page is shown.
+    ///
+    /// At least 16 characters without spaces. Needed wherever others than this machine can reach the page. Flags show in
+    /// the list of processes: better set HAILUO_BATCH_TOKEN, or name a file. A browser is asked for it once; programs send
+    /// it as `Authorization: Bearer TOKEN`. Default: none. Example: --token "$(openssl rand -hex 16)"
+    #[arg(long, value_name = "TOKEN", env = "HAILUO_BATCH_TOKEN", hide_env = true, help_heading = CALLBACKS)]
+    pub token: Option<GivenToken>,
+
+    /// Read that token from FILE.
+    ///
+    /// The file holds the token and nothing else. Default: none. Example: --token-file ~/.config/hailuo-page-token
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_TOKEN_FILE", hide_env = true, help_heading = CALLBACKS)]
+    pub token_file: Option<PathBuf>,
+
+    /// Show the page to browsers that ask for it by NAME.
+    ///
+    /// Without a port. Known are localhost and this machine's addresses and, with a token, its own name and that of
+    /// --public-url; others are refused, as a name that somebody else has made lead here could bring their scripts. May be
+    /// given more than once; in the environment with commas between. Default: none. Example: --allow-host studio.lan
+    #[arg(
+        long, value_name = "NAME", value_delimiter = ',', value_parser = host_name,
+        env = "HAILUO_BATCH_ALLOW_HOST", hide_env = true, help_heading = CALLBACKS
+    )]
+    pub allow_host: Option<Vec<String>>,
 }
 
 /// Whom to tell how a command ended.
@@ -580,6 +609,18 @@ pub struct Notifying {
     /// Default: none. Example: --notify-ping https://hc-ping.com/UUID
     #[arg(long, value_name = "URL", env = "HAILUO_BATCH_NOTIFY_PING", hide_env = true, help_heading = NOTICES)]
     pub notify_ping: Option<GivenUrl>,
+}
+
+/// What monitoring is told, by the commands that know where a batch stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Monitoring {
+    /// Keep the batch's metrics in FILE, for Prometheus.
+    ///
+    /// In its text format, written at the end and every 15 seconds until then. For node_exporter's textfile collector, which
+    /// reads only names that end in .prom. Default: none.
+    /// Example: --metrics-file /var/lib/prometheus/node-exporter/clips.prom
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_METRICS_FILE", hide_env = true, help_heading = OUTPUT)]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// What a command says, and how.
@@ -728,6 +769,21 @@ fn number(text: &str) -> Result<f64, &'static str> {
     text.trim().parse().map_err(|_| "write a number, like `6000`")
 }
 
+/// The name of a host as browsers send it, or an address.
+pub(crate) fn host_name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let is_name = |name: &str| {
+        let sane = |character: char| character.is_ascii_alphanumeric() || "-._".contains(character);
+        !name.is_empty() && name.chars().all(sane)
+    };
+    let is_address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_address = is_address.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
+    match is_name(name) || is_address {
+        true => Ok(name.to_owned()),
+        false => Err("write the name alone, without `http://` and port, like `studio.lan`"),
+    }
+}
+
 /// An absolute http or https URL without credentials: what a base URL and a callback URL must be.
 pub(crate) fn web_address(text: &str) -> Result<Url, &'static str> {
     let url: Url = text
@@ -766,6 +822,7 @@ impl Settings {
             receiving: self.receiving.merge(lower.receiving),
             checking: self.checking.merge(lower.checking),
             notifying: self.notifying.merge(lower.notifying),
+            monitoring: self.monitoring.merge(lower.monitoring),
             reporting: self.reporting.merge(lower.reporting),
         }
     }
@@ -839,7 +896,10 @@ impl Collecting {
 
 impl Receiving {
     fn merge(self, lower: Receiving) -> Receiving {
-        each_or!(Receiving { self, lower; listen, public_url, webhook_key_file })
+        each_or!(Receiving {
+            self, lower;
+            listen, public_url, webhook_key_file, token, token_file, allow_host,
+        })
     }
 }
 
@@ -852,6 +912,12 @@ impl Checking {
 impl Notifying {
     fn merge(self, lower: Notifying) -> Notifying {
         each_or!(Notifying { self, lower; notify_webhook, notify_format, notify_on, notify_ping })
+    }
+}
+
+impl Monitoring {
+    fn merge(self, lower: Monitoring) -> Monitoring {
+        each_or!(Monitoring { self, lower; metrics_file })
     }
 }
 
@@ -888,9 +954,31 @@ impl From<(Files, Planning, Intake, Place, Checking, Reporting)> for Settings {
     }
 }
 
-impl From<(Files, Place, Access, Collecting, Receiving, Notifying, Reporting)> for Settings {
-    fn from(parts: (Files, Place, Access, Collecting, Receiving, Notifying, Reporting)) -> Settings {
-        let (files, place, access, collecting, receiving, notifying, reporting) = parts;
+impl
+    From<(
+        Files,
+        Place,
+        Access,
+        Collecting,
+        Receiving,
+        Notifying,
+        Monitoring,
+        Reporting,
+    )> for Settings
+{
+    fn from(
+        parts: (
+            Files,
+            Place,
+            Access,
+            Collecting,
+            Receiving,
+            Notifying,
+            Monitoring,
+            Reporting,
+        ),
+    ) -> Settings {
+        let (files, place, access, collecting, receiving, notifying, monitoring, reporting) = parts;
         Settings {
             files,
             place,
@@ -898,6 +986,7 @@ impl From<(Files, Place, Access, Collecting, Receiving, Notifying, Reporting)> f
             collecting,
             receiving,
             notifying,
+            monitoring,
             reporting,
             ..Settings::default()
         }
@@ -941,8 +1030,8 @@ mod tests {
     fn the_keys_of_a_job_file_are_the_flags() {
         let flags: BTreeSet<String> = arguments().iter().map(|arg| arg.get_id().to_string()).collect();
         let mut keys: BTreeSet<String> = file::key_names().map(str::to_owned).collect();
-        // A job file does not name another one.
-        keys.insert("job".to_owned());
+        // A job file does not name another one, and holds no secret of ours.
+        keys.extend(["job", "token"].map(str::to_owned));
         assert_eq!(flags, keys);
     }
 
@@ -1092,10 +1181,13 @@ mod tests {
               --downloads <N>             Fetch up to N videos at once
               --fetch-missing[=<yes|no>]  Fetch saved videos again that are no longer where they were saved
 
-        Callbacks:
-              --listen <ADDR>            Receive the API's callbacks on ADDR
+        Page and callbacks:
+              --listen <ADDR>            Show the batch as a page on ADDR, and take callbacks there
               --public-url <URL>         Have the API send its callbacks to URL, which leads to --listen
               --webhook-key-file <FILE>  Read the key that callbacks are signed with from FILE
+              --token <TOKEN>            Ask for TOKEN before the page is shown
+              --token-file <FILE>        Read that token from FILE
+              --allow-host <NAME>        Show the page to browsers that ask for it by NAME
 
         Notices:
               --notify-webhook <URL>    Post the summary to the webhook at URL when the command has ended
@@ -1106,6 +1198,7 @@ mod tests {
               --notify-ping <URL>       Tell the monitor at URL when the command begins and how it ends
 
         Output:
+              --metrics-file <FILE>  Keep the batch's metrics in FILE, for Prometheus
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
               --progress <WHEN>      Show progress on standard error as a bar, as plain lines, or not at all
                                      [possible values: auto, bar, plain, none]

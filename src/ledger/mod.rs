@@ -32,7 +32,7 @@ pub use images::remembered_images;
 pub use import::{Changed, Import, ImportRow, ImportStats, Requeue};
 pub use lock::Owner;
 pub use read::{
-    Account, AttemptRow, Bearer, Money, PastRequest, PastRun, Reader, StandingApart, StoredRow, TaskOutcome, Totals,
+    Account, AttemptRow, Bearer, EndedRow, Money, PastRequest, PastRun, Reader, StandingApart, StoredRow, Totals,
 };
 pub use recover::{LastAttempt, Recovered};
 pub use reserve::Orphan;

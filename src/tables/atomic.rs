@@ -62,6 +62,17 @@ impl AtomicFile {
         Ok(AtomicFile { temporary, ..self })
     }
 
+    /// Lets everyone read the file who may enter its folder, whatever the umask says; one that replaces another keeps the
+    /// rights of that.
+    pub fn let_everyone_read(&self) -> io::Result<()> {
+        if fs::symlink_metadata(&self.target).is_ok() {
+            return Ok(());
+        }
+        let file = self.temporary.as_file();
+        let mode = file.metadata()?.mode() & 0o777;
+        file.set_permissions(Permissions::from_mode(mode | 0o444))
+    }
+
     /// Makes the content durable, puts it in place, and makes that durable too.
     pub fn commit(self) -> io::Result<()> {
         self.temporary.as_file().sync_all()?;
@@ -167,6 +178,25 @@ mod tests {
         let results = directory.path().join("results.csv");
         replace(&results, "new");
         assert_eq!(mode_of(&results), mode_of(&ordinary));
+    }
+
+    #[test]
+    fn a_new_file_for_everyone_can_be_read_by_everyone_and_an_old_one_keeps_its_mode() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.prom");
+        let file = create(&path);
+        file.temporary
+            .as_file()
+            .set_permissions(Permissions::from_mode(0o600))
+            .unwrap();
+        file.let_everyone_read().unwrap();
+        file.commit().unwrap();
+        assert_eq!(mode_of(&path), 0o644);
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let file = create(&path);
+        file.let_everyone_read().unwrap();
+        file.commit().unwrap();
+        assert_eq!(mode_of(&path), 0o600);
     }
 
     #[test]

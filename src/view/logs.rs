@@ -131,7 +131,7 @@ impl Drop for LogLine<'_> {
         if line.is_empty() {
             return;
         }
-        self.writer.progress.line(&match self.writer.format {
+        self.writer.progress.lines(&match self.writer.format {
             LogFormat::Text => escape::for_terminal(line),
             LogFormat::Json => escape::for_json(line),
         });

@@ -15,9 +15,10 @@
 //! | `notice.rs` | the same in short, for people who were not there |
 //! | `overview.rs`, `rows.rs` | what the live page, the report and the metrics show |
 //! | `html/` | the live page and the report |
-//! | `progress/` | the bar, or lines where there is no terminal |
+//! | `metrics.rs` | the same for Prometheus |
+//! | `progress/` | a block of lines on a terminal, or a line now and then where there is none |
 //! | `logs.rs`, `secrets.rs` | log lines, and what never shows in them |
-//! | `wording.rs` | how numbers and durations are written |
+//! | `wording.rs`, `wrap.rs` | how numbers and durations are written, and lines broken on a narrow terminal |
 
 mod causes;
 mod collected;
@@ -26,6 +27,7 @@ mod ending;
 mod hints;
 pub mod html;
 pub mod logs;
+mod metrics;
 mod money;
 mod notice;
 mod overview;
@@ -34,20 +36,23 @@ mod rows;
 mod secrets;
 mod summary;
 mod wording;
+mod wrap;
 
 pub use causes::{Cause, Causes};
 pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};
 pub use hints::{BALANCE_UNREAD, remedy, row_remedy};
+pub use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, FIRST_WORDS as METRICS_FIRST_WORDS, metrics, metrics_at_end};
 pub use money::{Account, Bill, Cost};
 pub use notice::{notice, notice_of_failure};
 pub use overview::{
-    Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, Slice, Step,
-    Timeline,
+    Distribution, History, MOST_OUTCOMES, MOST_SLICES, MOST_TIMELINES, Outcome, Overview, PauseSpan, RunSpan, Slice,
+    Step, Timeline,
 };
-pub use progress::{ImageCounts, Pause, Progress, Snapshot, Target, TaskCounts};
+pub use progress::{Budget, ImageCounts, Ink, MeasuredRate, Pause, Progress, Size, Snapshot, Target, TaskCounts};
 pub use rows::{Media, RequestStory, RowCard, RowStory, RowsPage, RowsQuery};
 pub use secrets::Secrets;
 pub use summary::{Command, ExtraTask, Halt, Signal, Summary};
 pub use wording::{counted, credits};
+pub use wrap::wrapped;

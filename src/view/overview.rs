@@ -26,6 +26,20 @@ pub struct Overview {
     pub live: Option<Snapshot>,
 }
 
+impl Overview {
+    /// How much of a pause is left in which everyone waits; `None`: there is none.
+    pub fn pause_left(&self) -> Option<Duration> {
+        if let Some(live) = &self.live {
+            return live.pause.as_ref().map(|pause| pause.remaining);
+        }
+        // Of a run in another process the ledger knows the pauses that an answer asked for.
+        self.summary.at_work.as_ref()?;
+        let latest = self.history.timelines.first().filter(|run| run.ended_at.is_none())?;
+        let until = latest.pauses.iter().map(|pause| pause.until).max()?;
+        (until > self.at).then(|| Duration::from_millis(until.millis_since(self.at)))
+    }
+}
+
 /// What the requests and tasks of a batch came to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -33,6 +47,10 @@ pub struct History {
     pub timelines: Vec<Timeline>,
     /// How many runs made a request.
     pub runs: u64,
+    /// The last run, whether it made a request or had nothing to do.
+    pub last_run: Option<RunSpan>,
+    /// When the API took a row last.
+    pub last_accepted_at: Option<UnixMillis>,
     /// From the beginning of a request to its answer, in seconds.
     pub latency: Distribution,
     /// From a row's acceptance to the end of its task, in seconds; of tasks that ended with a video.
@@ -41,6 +59,15 @@ pub struct History {
     pub outcomes: Vec<Outcome>,
     /// Bytes of the videos on disk.
     pub saved_bytes: u64,
+}
+
+/// When a run began and ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunSpan {
+    /// When it began.
+    pub started_at: UnixMillis,
+    /// When it ended; `None`: it is at work, or it died.
+    pub ended_at: Option<UnixMillis>,
 }
 
 /// Runs that are shown one by one.

@@ -69,8 +69,7 @@ pub(super) fn dollars(amount: f64) -> String {
 
 /// A duration in its two largest units: `8 s`, `2 min 20 s`, `1 h 5 min`, `3 d 2 h`.
 pub(super) fn lasting(duration: Duration) -> String {
-    // Up, so that something that is still to come never takes 0 s.
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    let seconds = whole_seconds(duration);
     let (large, large_unit, small, small_unit) = match seconds {
         0..60 => return format!("{seconds} s"),
         60..3_600 => (seconds / 60, "min", seconds % 60, "s"),
@@ -81,6 +80,35 @@ pub(super) fn lasting(duration: Duration) -> String {
         0 => format!("{large} {large_unit}"),
         _ => format!("{large} {large_unit} {small} {small_unit}"),
     }
+}
+
+/// Up, so that something that is still to come never takes 0 s.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// A time that nobody knows to the second: `about 40 s`, `about 12 min`, `about 2 h 10 min`.
+pub(super) fn about(duration: Duration) -> String {
+    format!("about {}", lasting(roughly(duration)))
+}
+
+/// `duration` as exactly as an estimate can be: up to the next step of a size that goes with it.
+pub(super) fn roughly(duration: Duration) -> Duration {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    let seconds = whole_seconds(duration);
+    let step = match seconds {
+        ..MINUTE => 10,
+        MINUTE..1_200 => MINUTE,
+        1_200..HOUR => 5 * MINUTE,
+        HOUR..36_000 => 10 * MINUTE,
+        36_000..172_800 => HOUR,
+        _ => DAY,
+    };
+    Duration::from_secs(seconds.max(1).div_ceil(step).saturating_mul(step))
 }
 
 #[cfg(test)]
@@ -121,5 +149,28 @@ mod tests {
             ["0 s", "8 s", "1 min", "2 min 20 s", "1 h", "1 h 5 min", "1 d 1 h"]
         );
         assert_eq!(lasting(Duration::from_millis(7_001)), "8 s");
+    }
+
+    #[test]
+    fn estimates_are_no_more_exact_than_they_can_be() {
+        let texts = [0, 8, 41, 59, 61, 715, 1_201, 3_599, 7_805, 40_000, 200_000]
+            .map(|seconds| about(Duration::from_secs(seconds)));
+        assert_eq!(
+            texts,
+            [
+                "about 10 s",
+                "about 10 s",
+                "about 50 s",
+                "about 1 min",
+                "about 2 min",
+                "about 12 min",
+                "about 25 min",
+                "about 1 h",
+                "about 2 h 20 min",
+                "about 12 h",
+                "about 3 d"
+            ]
+        );
+        assert!(roughly(Duration::MAX) > Duration::from_secs(u64::MAX / 2));
     }
 }

@@ -69,8 +69,7 @@ pub(super) async fn look(
         extra_roots_pem: extra_roots(job)?,
         ..LookConfig::default()
     })?;
-    let console_of_signals = console.clone();
-    let signals = Signals::listen(move |signal| news::tell_of_signal_to_looker(&console_of_signals, signal))?;
+    let signals = Signals::listen(console, news::tell_of_signal_to_looker)?;
     let total = addresses.count();
     if total > 0 {
         console.notice(&format!("looking at {} on the web", counted(total, "image")));

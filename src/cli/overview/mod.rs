@@ -8,6 +8,8 @@
 //! | `rows.rs`, `search.rs` | what is shown of rows, and which are found |
 
 mod durations;
+#[cfg(test)]
+mod measure;
 mod past;
 mod rows;
 mod search;
@@ -16,8 +18,9 @@ mod tests;
 mod timeline;
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use crate::clock::Wall;
+use crate::clock::{UnixMillis, Wall};
 use crate::job::{Files, Job};
 use crate::ledger::{LedgerError, Owner, Reader, Store};
 use crate::page::Source;
@@ -29,6 +32,10 @@ use rows::Rows;
 
 /// Where the run in this process stands.
 pub(super) type Live = Arc<dyn Fn() -> Snapshot + Send + Sync>;
+
+/// The share of the time that looking may take while somebody is at work, one part in so many: nobody who watches a run of
+/// many rows shall slow it down.
+const SHARE: u32 = 10;
 
 /// So long, in milliseconds, an overview holds while somebody is at work who commits nothing: in a pause only its time line
 /// grows.
@@ -47,8 +54,15 @@ pub(super) struct BatchView {
 struct Kept {
     reader: Reader,
     past: Past,
-    /// The last overview, and what it was true for.
-    last: Option<(Moment, Overview)>,
+    last: Option<Last>,
+}
+
+/// The last overview, and what it was true for.
+struct Last {
+    of: Moment,
+    overview: Overview,
+    /// Until when it does for those who watch somebody at work.
+    does_until: Instant,
 }
 
 /// What an overview depends on, beside time and what the process at work knows.
@@ -56,6 +70,25 @@ struct Kept {
 struct Moment {
     version: i64,
     at_work: Option<Owner>,
+}
+
+impl Last {
+    /// The last overview, where it does for this moment, too.
+    fn still_good(&self, moment: &Moment, at: UnixMillis) -> Option<Overview> {
+        if moment.at_work != self.of.at_work {
+            return None;
+        }
+        if moment.at_work.is_none() {
+            // Nothing was committed, so that what was read is true now.
+            let is_same = moment.version == self.of.version;
+            return is_same.then(|| Overview {
+                at,
+                ..self.overview.clone()
+            });
+        }
+        let is_same = moment.version == self.of.version && at.millis_since(self.overview.at) < UNCHANGED_FOR;
+        (is_same || Instant::now() < self.does_until).then(|| self.overview.clone())
+    }
 }
 
 impl BatchView {
@@ -74,11 +107,6 @@ impl BatchView {
         }
     }
 
-    /// The same, with the words that name this batch in the commands that hints suggest.
-    pub(super) fn named(self, selection: Vec<String>) -> BatchView {
-        BatchView { selection, ..self }
-    }
-
     /// The overview, but for what only the process at work knows.
     fn look(&self, kept: &mut Kept) -> Result<Overview, LedgerError> {
         let at = Wall::System.now();
@@ -87,16 +115,10 @@ impl BatchView {
             version: kept.reader.version()?,
             at_work: Store::owner(&self.job.ledger),
         };
-        if let Some((of, last)) = &mut kept.last
-            && *of == moment
-            && (moment.at_work.is_none() || at.millis_since(last.at) < UNCHANGED_FOR)
-        {
-            let mut same = last.clone();
-            if moment.at_work.is_none() {
-                same.at = at;
-            }
-            return Ok(same);
+        if let Some(overview) = kept.last.as_ref().and_then(|last| last.still_good(&moment, at)) {
+            return Ok(overview);
         }
+        let begun = Instant::now();
         let summary = status_of(&self.job, &kept.reader, self.selection.clone())?;
         let Counts { queued, sending, .. } = summary.counts;
         let history = kept.past.history(
@@ -115,7 +137,11 @@ impl BatchView {
             history,
             live: None,
         };
-        kept.last = Some((moment, overview.clone()));
+        kept.last = Some(Last {
+            of: moment,
+            overview: overview.clone(),
+            does_until: Instant::now() + begun.elapsed() * (SHARE - 1),
+        });
         Ok(overview)
     }
 

@@ -10,7 +10,7 @@ use crate::clock::UnixMillis;
 use crate::escape::excerpt;
 use crate::ledger::{AttemptId, LedgerError, PastRequest, Reader};
 use crate::rate::Rate;
-use crate::view::{History, MOST_OUTCOMES, MOST_TIMELINES, Outcome, PauseSpan, Step, Timeline};
+use crate::view::{History, MOST_OUTCOMES, MOST_TIMELINES, Outcome, PauseSpan, RunSpan, Step, Timeline};
 
 use super::durations::{ANSWERS, Durations, TASKS};
 use super::timeline::{Class, Sent, add_pause, timeline};
@@ -68,11 +68,23 @@ impl Past {
     ) -> Result<History, LedgerError> {
         let tally = self.read(reader, at_work)?;
         let mut generation = Durations::default();
-        reader.for_each_generation(|millis| generation.add(millis))?;
         let mut outcomes = tally.outcomes;
-        for task in reader.task_outcomes()? {
-            let result = if task.succeeded { "succeeded" } else { "failed" };
-            outcomes.add(Step::Task, result, &task.code, task.count);
+        let mut saved_bytes = 0_u64;
+        reader.for_each_ended_row(|row| {
+            saved_bytes = saved_bytes.saturating_add(row.saved_bytes);
+            match row.failed {
+                true => outcomes.add(Step::Task, "failed", row.code, 1),
+                false => {
+                    outcomes.add(Step::Task, "succeeded", "", 1);
+                    row.took_ms.into_iter().for_each(|millis| generation.add(millis));
+                }
+            }
+        })?;
+        let (succeeded, failed) = reader.earlier_tasks()?;
+        for (result, count) in [("succeeded", succeeded), ("failed", failed)] {
+            if count > 0 {
+                outcomes.add(Step::Task, result, "", count);
+            }
         }
         let mut timelines = Vec::new();
         for (run, requests) in tally.last_runs.into_iter().rev() {
@@ -83,10 +95,15 @@ impl Past {
         Ok(History {
             timelines,
             runs: tally.runs.len() as u64,
+            last_run: reader.last_run()?.map(|run| RunSpan {
+                started_at: run.started_at,
+                ended_at: run.ended_at,
+            }),
+            last_accepted_at: tally.last_accepted_at,
             latency: tally.latency.distribution(&ANSWERS),
             generation: generation.distribution(&TASKS),
             outcomes: outcomes.listed(),
-            saved_bytes: reader.saved_bytes()?,
+            saved_bytes,
         })
     }
 
@@ -147,6 +164,7 @@ struct Tally {
     outcomes: Outcomes,
     /// The runs that made a request.
     runs: BTreeSet<i64>,
+    last_accepted_at: Option<UnixMillis>,
     /// What the last of them made.
     last_runs: BTreeMap<i64, RunRequests>,
 }
@@ -168,6 +186,9 @@ impl Tally {
             // What the next run will call it.
             (None, Class::Unknown) => self.outcomes.add(Step::Request, "unknown", "interrupted", 1),
             (None, _) => {}
+        }
+        if class == Class::Accepted {
+            self.last_accepted_at = self.last_accepted_at.max(request.answered_at);
         }
         self.runs.insert(request.run);
         let Some(run) = self.room_for(request.run) else { return };
@@ -202,6 +223,7 @@ impl Tally {
         self.latency.append(&other.latency);
         self.outcomes.append(other.outcomes);
         self.runs.extend(other.runs);
+        self.last_accepted_at = self.last_accepted_at.max(other.last_accepted_at);
         for (number, requests) in other.last_runs {
             let Some(run) = self.room_for(number) else { continue };
             run.sent.extend(requests.sent);

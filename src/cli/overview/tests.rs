@@ -227,7 +227,7 @@ fn an_overview_is_read_again_only_when_something_has_happened() {
             .last
             .as_ref()
             .unwrap()
-            .0
+            .of
             .clone()
     };
     let before = version(&view);

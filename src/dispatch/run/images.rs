@@ -10,6 +10,7 @@ use crate::dispatch::halt::Halt;
 use crate::dispatch::images::{Ended, ImageHost, ImageTrouble, Prepared};
 use crate::kie::Api;
 use crate::ledger::{Ledger, QueuedRow, Refusal};
+use crate::row::RowState;
 
 /// Rows whose images are prepared ahead of their turn: eight seconds' worth at the account's pace.
 pub(super) const LOOK_AHEAD: usize = 16;
@@ -127,7 +128,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
 
     /// Rejects a row that cannot be sent. It counts as begun: `--limit` is about rows that are dealt with.
     async fn refuse(&mut self, row_id: i64, code: &'static str, message: String) {
-        let Some(is_new) = self.take_out(row_id) else {
+        let Some((number, is_new)) = self.take_out(row_id) else {
             return;
         };
         self.standing.started += u64::from(is_new);
@@ -140,6 +141,7 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
             Ok(true) => {
                 tracing::info!(row_id, code, message, "not sent: its image cannot be used");
                 self.standing.rejected += 1;
+                self.standing.incidents.add(number, RowState::Rejected, code, &message);
                 // No sign of life of the API's, so patience does not begin anew.
                 self.count_rejection(code, &message);
             }
@@ -151,15 +153,14 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
         self.publish();
     }
 
-    /// Takes a row out of wherever it waits; says whether it was new in this run.
-    fn take_out(&mut self, row_id: i64) -> Option<bool> {
+    /// Takes a row out of wherever it waits; gives its place in the manifest, and whether it was new in this run.
+    fn take_out(&mut self, row_id: i64) -> Option<(u32, bool)> {
         if let Some(index) = self.queue.iter().position(|row| row.row_id == row_id) {
-            self.queue.remove(index);
-            return Some(true);
+            return self.queue.remove(index).map(|row| (row.number, true));
         }
         let found = self.waiting.iter().find(|(_, waiting)| waiting.row.row_id == row_id);
         let key = *found?.0;
-        self.waiting.remove(&key).map(|_| false)
+        self.waiting.remove(&key).map(|waiting| (waiting.row.number, false))
     }
 }
 

@@ -40,15 +40,17 @@ pub struct PastRun {
     pub halted: Option<(String, String)>,
 }
 
-/// What became of tasks with one code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskOutcome {
-    /// Whether they ended with a video.
-    pub succeeded: bool,
-    /// The code of a failure; empty for a success, and for a task whose row has another one since.
-    pub code: String,
-    /// How many.
-    pub count: u64,
+/// A row whose task has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndedRow<'r> {
+    /// Without a video.
+    pub failed: bool,
+    /// The code of its failure, or why its video is not saved; may be empty.
+    pub code: &'r str,
+    /// From its acceptance to the end of its task, in milliseconds, where both moments are known.
+    pub took_ms: Option<u64>,
+    /// Bytes of its video, if that is on disk.
+    pub saved_bytes: u64,
 }
 
 /// The columns that [`past_request`] reads.
@@ -131,55 +133,45 @@ impl Reader {
         read().map_err(|source| self.failed(source))
     }
 
-    /// From a row's acceptance to the end of its task, in milliseconds, of every row whose task ended with a video.
-    pub fn for_each_generation(&self, mut visit: impl FnMut(u64)) -> Result<(), LedgerError> {
+    /// Every row whose task has ended, whether the manifest still has it or not.
+    pub fn for_each_ended_row(&self, mut visit: impl FnMut(&EndedRow<'_>)) -> Result<(), LedgerError> {
         let mut read = || {
             let mut statement = self.connection.prepare_cached(
-                "SELECT submitted_at, completed_at FROM rows
-                 WHERE state IN ('succeeded', 'saved') AND submitted_at IS NOT NULL AND completed_at IS NOT NULL",
+                "SELECT state = 'failed', error_code, submitted_at, completed_at, CASE state WHEN 'saved' THEN video_bytes END
+                 FROM rows WHERE state IN ('succeeded', 'saved', 'failed')",
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
-                let (submitted, completed) = (UnixMillis(row.get(0)?), UnixMillis(row.get(1)?));
-                visit(completed.millis_since(submitted));
+                let submitted: Option<i64> = row.get(2)?;
+                let completed: Option<i64> = row.get(3)?;
+                let took = submitted.zip(completed);
+                visit(&EndedRow {
+                    failed: row.get(0)?,
+                    code: row.get_ref(1)?.as_str_or_null()?.unwrap_or_default(),
+                    took_ms: took.map(|(from, to)| UnixMillis(to).millis_since(UnixMillis(from))),
+                    saved_bytes: row.get::<_, Option<i64>>(4)?.unwrap_or_default().unsigned_abs(),
+                });
             }
             Ok(())
         };
         read().map_err(|source| self.failed(source))
     }
 
-    /// What became of tasks: those that rows have, and those that they had before.
-    pub fn task_outcomes(&self) -> Result<Vec<TaskOutcome>, LedgerError> {
-        let read = || {
-            // A row with more requests than its one task needs may have had others; of the rest no request is looked up.
-            let mut statement = self.connection.prepare_cached(
-                "SELECT succeeded, code, count(*) FROM (
-                     SELECT state <> 'failed' AS succeeded,
-                            CASE state WHEN 'failed' THEN coalesce(error_code, '') ELSE '' END AS code
-                     FROM rows WHERE state IN ('succeeded', 'saved', 'failed')
-                     UNION ALL
-                     SELECT a.ended = 'succeeded', ''
-                     FROM rows r JOIN attempts a USING (row_id)
-                     WHERE r.attempts > (r.task_id IS NOT NULL) AND a.ended IS NOT NULL AND a.task_id IS NOT r.task_id
-                 ) GROUP BY 1, 2",
-            )?;
-            let outcomes = statement.query_map([], |row| {
-                Ok(TaskOutcome {
-                    succeeded: row.get(0)?,
-                    code: row.get(1)?,
-                    count: row.get::<_, i64>(2)?.unsigned_abs(),
-                })
-            })?;
-            outcomes.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|source| self.failed(source))
-    }
-
-    /// Bytes of the videos on disk.
-    pub fn saved_bytes(&self) -> Result<u64, LedgerError> {
+    /// How many tasks have ended whose rows have gone on without them: with a video, and without one.
+    pub fn earlier_tasks(&self) -> Result<(u64, u64), LedgerError> {
+        // A row with more requests than its one task needs may have had others; of the rest no request is looked up.
         self.connection
-            .prepare_cached("SELECT coalesce(sum(video_bytes), 0) FROM rows WHERE state = 'saved'")
-            .and_then(|mut statement| statement.query_row([], |row| Ok(row.get::<_, i64>(0)?.unsigned_abs())))
+            .prepare_cached(
+                "SELECT count(*) FILTER (WHERE a.ended = 'succeeded'), count(*) FILTER (WHERE a.ended = 'failed')
+                 FROM rows r JOIN attempts a USING (row_id)
+                 WHERE r.attempts > (r.task_id IS NOT NULL) AND a.ended IS NOT NULL AND a.task_id IS NOT r.task_id",
+            )
+            .and_then(|mut statement| {
+                statement.query_row([], |row| {
+                    let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());
+                    Ok((count(0)?, count(1)?))
+                })
+            })
             .map_err(|source| self.failed(source))
     }
 }

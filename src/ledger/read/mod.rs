@@ -23,7 +23,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use crate::ledger::store::{behind_links, connect, has_wal};
 use crate::ledger::{LedgerError, Realm, schema};
 
-pub use history::{PastRequest, PastRun, TaskOutcome};
+pub use history::{EndedRow, PastRequest, PastRun};
 pub use money::{Account, Money};
 pub use requests::{AttemptRow, Bearer};
 pub use rows::StoredRow;

@@ -89,8 +89,9 @@ impl Reader {
     pub fn totals(&self) -> Result<Totals, LedgerError> {
         self.connection
             .query_row(
+                // The first two are counted in the index of the attempts by row.
                 "SELECT count(*), count(*) - count(DISTINCT row_id),
-                        count(*) FILTER (WHERE code IN ('429', 'http_429')) FROM attempts",
+                        (SELECT count(*) FROM attempts WHERE code IN ('429', 'http_429')) FROM attempts",
                 [],
                 |row| {
                     let count = |index| Ok::<_, rusqlite::Error>(row.get::<_, i64>(index)?.unsigned_abs());

@@ -86,9 +86,11 @@ pub(super) fn at_work() -> Overview {
                 saving: 4,
                 saved: 528,
                 to_save: 14,
+                saves: true,
+                not_saved: 0,
                 bytes: 2_340_000_000,
             }),
-            images: None,
+            ..Snapshot::default()
         }),
         ..Overview::default()
     }

@@ -1,143 +1,61 @@
-//! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
+//! Progress on standard error: a block of lines on a terminal, a line now and then elsewhere.
 //!
-//! Everything that goes to standard error goes through one [`Progress`], also notices and log lines: it lifts the bar
-//! out of their way, and it hides [`Secrets`]. A standard error that nobody reads any more is no reason to end a run:
+//! Everything that goes to standard error during a run goes through one [`Progress`], also notices and log lines: it writes
+//! them above the block, and it hides [`Secrets`]. A standard error that nobody reads any more is no reason to end a run:
 //! errors of writing to it are dropped.
+//!
+//! | file | decides |
+//! | --- | --- |
+//! | `snapshot.rs` | what there is to show |
+//! | `stages.rs` | how far each stage of a run has come |
+//! | `block.rs`, `line.rs` | the lines on a terminal of a given size |
+//! | `plain.rs` | the line where there is no terminal |
+//! | `ink.rs` | colours, and characters beyond ASCII |
+//! | `screen.rs` | how the block is drawn over itself |
 
-mod lines;
+mod block;
+mod ink;
+mod line;
+mod plain;
 mod screen;
+mod snapshot;
+mod stages;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::Secrets;
+use super::{Secrets, wrapped};
 use crate::escape;
 use crate::job::ProgressMode;
-use screen::{Outlet, Screen, Width};
+use screen::{AskSize, Outlet};
 
-/// A bar is redrawn at most this often: ten times a second looks smooth and costs nothing.
+pub use block::Size;
+pub use ink::Ink;
+pub use snapshot::{Budget, ImageCounts, MeasuredRate, Pause, Snapshot, TaskCounts};
+
+/// The block is redrawn at most this often: ten times a second looks smooth and costs nothing.
 const REDRAW: Duration = Duration::from_millis(100);
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where a run stands. Text in it may come from the server: it is escaped when it is shown.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Snapshot {
-    /// Rows of this run.
-    pub total: u64,
-    /// Rows of this run that need no more requests.
-    pub done: u64,
-    /// Rows of this run that the API took.
-    pub accepted: u64,
-    /// Rows of this run that it refused.
-    pub rejected: u64,
-    /// Rows of this run that were sent and not answered.
-    pub unknown: u64,
-    /// Requests that are waiting for their answer.
-    pub in_flight: u64,
-    /// Rows that wait to be sent.
-    pub queued: u64,
-    /// Requests so far.
-    pub requests: u64,
-    /// Those of them that were answered 429.
-    pub rate_limited: u64,
-    /// Time since the run began; also the clock that decides when something is shown again.
-    pub elapsed: Duration,
-    /// Credits for the rows taken in this run; `None` where the price is not known.
-    pub spent_credits: Option<f64>,
-    /// The pause that holds everything up, if there is one.
-    pub pause: Option<Pause>,
-    /// Time until the last row is sent; `None` while nobody can tell.
-    pub eta: Option<Duration>,
-    /// Where the tasks stand, if somebody waits for them.
-    pub tasks: Option<TaskCounts>,
-    /// What was found, if this is not about rows at all but about images that are looked at: then `total` and `done` count
-    /// those.
-    pub images: Option<ImageCounts>,
-}
-
-/// What looks at images have found so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ImageCounts {
-    /// Images of which no video can come.
-    pub bad: u64,
-    /// Images that could not be looked at.
-    pub not_reached: u64,
-}
-
-/// Tasks and videos that somebody waits for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TaskCounts {
-    /// Tasks that have not ended.
-    pub at_work: u64,
-    /// Tasks seen to end with a video.
-    pub succeeded: u64,
-    /// Tasks seen to end without one.
-    pub failed: u64,
-    /// Videos being fetched.
-    pub saving: u64,
-    /// Videos saved.
-    pub saved: u64,
-    /// Videos still to be saved.
-    pub to_save: u64,
-    /// Bytes of the saved ones.
-    pub bytes: u64,
-}
-
-impl Snapshot {
-    /// Whether rows are still being sent: until then progress is about them, then about their tasks.
-    fn is_sending(&self) -> bool {
-        self.tasks.is_none() || self.done < self.total
-    }
-
-    /// What progress is measured in: how much of it there is, and how much is done.
-    fn measure(&self) -> (u64, u64) {
-        match self.tasks {
-            Some(tasks) if !self.is_sending() => {
-                let open = tasks.at_work + tasks.to_save;
-                let done = tasks.failed
-                    + if tasks.to_save + tasks.saved > 0 {
-                        tasks.saved
-                    } else {
-                        tasks.succeeded
-                    };
-                (open + done, done)
-            }
-            _ => (self.total, self.done),
-        }
-    }
-}
-
-/// A time in which nothing is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    /// How much of it is left.
-    pub remaining: Duration,
-    /// Why, as a clause: `the API answered 429`.
-    pub reason: String,
-}
-
 /// Where progress is written: standard error, or a stand-in for it.
 pub struct Target {
     writer: Box<dyn Write + Send>,
-    /// The width of the terminal in columns, asked before each drawing because windows change; `None`: no terminal.
-    width: Option<Width>,
+    /// `None`: no terminal.
+    terminal: Option<(AskSize, Ink)>,
 }
 
 impl Target {
-    /// Standard error, which is a terminal if it is one and `TERM` (passed in: only the job reads the environment) is
-    /// not `dumb`.
-    pub fn stderr(term: Option<&str>) -> Target {
-        let terminal = io::stderr().is_terminal() && term != Some("dumb");
+    /// Standard error, which is a terminal if it is one and `TERM` is not `dumb`. `variable` reads the environment, which
+    /// only the command line does.
+    pub fn stderr(variable: impl Fn(&str) -> Option<String>) -> Target {
+        let is_terminal = io::stderr().is_terminal() && variable("TERM").as_deref() != Some("dumb");
         Target {
             writer: Box::new(io::stderr()),
-            width: terminal.then(|| Arc::new(screen::width_of_stderr) as Width),
+            terminal: is_terminal.then(|| (Arc::new(screen::size_of_stderr) as AskSize, Ink::of(variable))),
         }
     }
 
@@ -145,22 +63,26 @@ impl Target {
     pub fn writer(writer: impl Write + Send + 'static) -> Target {
         Target {
             writer: Box::new(writer),
-            width: None,
+            terminal: None,
         }
     }
 
-    /// A writer that is a terminal of this width.
-    pub fn terminal(writer: impl Write + Send + 'static, width: impl Fn() -> u16 + Send + Sync + 'static) -> Target {
+    /// A writer that is a terminal of this size.
+    pub fn terminal(
+        writer: impl Write + Send + 'static,
+        size: impl Fn() -> Size + Send + Sync + 'static,
+        ink: Ink,
+    ) -> Target {
         Target {
             writer: Box::new(writer),
-            width: Some(Arc::new(width)),
+            terminal: Some((Arc::new(size), ink)),
         }
     }
 }
 
 impl fmt::Debug for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let terminal = self.width.is_some();
+        let terminal = self.terminal.is_some();
         formatter
             .debug_struct("Target")
             .field("terminal", &terminal)
@@ -169,8 +91,6 @@ impl fmt::Debug for Target {
 }
 
 /// What shows how a run goes. Clones show the same.
-///
-/// Colours are not used at all, so `NO_COLOR` has nothing to switch off.
 #[derive(Debug, Clone)]
 pub struct Progress(Arc<Shared>);
 
@@ -180,25 +100,38 @@ struct Shared {
     secrets: Secrets,
     display: Display,
     line_every: Duration,
-    /// Locked before the bar and the outlet are, and never while one of them is held.
+    /// Locked before the outlet is, and never while that is held.
     shown: Mutex<Shown>,
 }
 
-#[derive(Debug)]
 enum Display {
-    Bar { bar: ProgressBar, screen: Screen },
+    Block { size: AskSize, ink: Ink },
     Plain,
     None,
+}
+
+impl fmt::Debug for Display {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Display::Block { .. } => "Block",
+            Display::Plain => "Plain",
+            Display::None => "None",
+        })
+    }
 }
 
 /// What was shown last.
 #[derive(Debug, Default)]
 struct Shown {
-    /// When, on the clock of [`Snapshot::elapsed`]; `None` until there is a bar to lift.
+    /// When, on the clock of [`Snapshot::elapsed`].
     at: Option<Duration>,
     /// Why the run was pausing then.
     pause: Option<String>,
     complete: bool,
+    /// The block on the terminal; empty while there is none.
+    block: Vec<String>,
+    /// The size of the terminal it was made for.
+    size: Option<Size>,
     finished: bool,
 }
 
@@ -210,27 +143,18 @@ impl Progress {
 
     /// [`new`](Progress::new), with another pace for plain lines.
     pub fn with_lines_every(line_every: Duration, mode: ProgressMode, target: Target, secrets: Secrets) -> Progress {
-        let outlet = Outlet::new(target.writer);
-        let bar = |width: Option<Width>| {
-            let screen = Screen::new(
-                outlet.clone(),
-                width.unwrap_or_else(|| Arc::new(|| screen::USUAL_WIDTH)),
-            );
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(screen.clone())));
-            let style = ProgressStyle::with_template("{msg}").expect("the template is valid");
-            Display::Bar {
-                bar: bar.with_style(style),
-                screen,
-            }
-        };
-        let display = match (mode, target.width) {
-            (ProgressMode::Auto, Some(width)) => bar(Some(width)),
-            (ProgressMode::Bar, width) => bar(width),
+        let display = match (mode, target.terminal) {
+            (ProgressMode::Auto | ProgressMode::Bar, Some((size, ink))) => Display::Block { size, ink },
+            // Asked for, although nobody knows what will show it.
+            (ProgressMode::Bar, None) => Display::Block {
+                size: Arc::new(|| Size::USUAL),
+                ink: Ink::default(),
+            },
             (ProgressMode::Auto | ProgressMode::Plain, _) => Display::Plain,
             (ProgressMode::None, _) => Display::None,
         };
         Progress(Arc::new(Shared {
-            outlet,
+            outlet: Outlet::new(target.writer),
             secrets,
             display,
             line_every,
@@ -244,36 +168,37 @@ impl Progress {
     /// Plain lines announce the beginning of a pause at once: it needs no notice of its own.
     pub fn update(&self, snapshot: &Snapshot) {
         let shared = &*self.0;
-        let mut shown = self.shown();
+        let mut shown = shared.shown();
         if shown.finished {
             return;
         }
         let pause = snapshot.pause.as_ref().map(|pause| &pause.reason);
-        let new_pause = snapshot
-            .pause
-            .as_ref()
-            .filter(|pause| Some(&pause.reason) != shown.pause.as_ref());
         let (total, done) = snapshot.measure();
         let complete = done >= total;
         match &shared.display {
-            Display::Bar { bar, screen } => {
+            Display::Block { size, ink } => {
                 let urgent = pause != shown.pause.as_ref() || complete != shown.complete;
                 if !urgent && shown.at.is_some_and(|at| snapshot.elapsed.saturating_sub(at) < REDRAW) {
                     return;
                 }
-                let lines = lines::bar(&shared.without_secrets(snapshot), screen.columns());
-                bar.set_message(lines.join("\n"));
+                let size = size();
+                let block = block::block(&shared.without_secrets(snapshot), size, *ink);
+                if block != shown.block || shown.size != Some(size) {
+                    shared.outlet.write(&screen::drawn(&block));
+                    (shown.block, shown.size) = (block, Some(size));
+                }
             }
             Display::Plain => {
+                let new_pause = snapshot.pause.as_ref().filter(|_| pause != shown.pause.as_ref());
                 if let Some(pause) = new_pause {
-                    shared.write_line(&lines::pause(pause));
+                    shared.write_lines(&plain::pause(pause), &[]);
                 }
                 let due = snapshot.elapsed.saturating_sub(shown.at.unwrap_or_default()) >= shared.line_every;
                 if !due {
                     shown.pause = pause.cloned();
                     return;
                 }
-                shared.write_line(&lines::plain(snapshot));
+                shared.write_lines(&plain::line(snapshot), &[]);
             }
             Display::None => return,
         }
@@ -285,56 +210,57 @@ impl Progress {
     /// Says something now: `halted: …`. Text from outside is escaped here.
     pub fn notice(&self, text: &str) {
         match self.0.display {
-            Display::Bar { .. } | Display::Plain => self.line(&escape::for_terminal(text)),
+            Display::Block { .. } | Display::Plain => self.paragraph(&escape::for_terminal(text)),
             Display::None => {}
         }
     }
 
-    /// Writes a line above the bar, whatever the mode. The caller has escaped it.
-    pub(super) fn line(&self, line: &str) {
-        let shared = &*self.0;
-        let shown = self.shown();
-        match &shared.display {
-            Display::Bar { bar, .. } if shown.at.is_some() && !shown.finished => {
-                bar.suspend(|| shared.write_line(line));
-            }
-            Display::Bar { .. } | Display::Plain | Display::None => shared.write_line(line),
+    /// [`lines`](Progress::lines), broken between words where a terminal is too narrow for them.
+    pub fn paragraph(&self, text: &str) {
+        match &self.0.display {
+            Display::Block { size, .. } => self.lines(&wrapped(text, usize::from(size().columns))),
+            Display::Plain | Display::None => self.lines(text),
         }
     }
 
-    /// Takes the bar away, so that the summary stands alone. Lines can still be written.
+    /// Writes lines above the block, whatever the mode. The caller has escaped them.
+    pub fn lines(&self, lines: &str) {
+        let shown = self.0.shown();
+        self.0.write_lines(lines, &shown.block);
+    }
+
+    /// Takes the block away, so that the summary stands alone. Lines can still be written.
     pub fn finish(&self) {
-        let mut shown = self.shown();
-        if let Display::Bar { bar, .. } = &self.0.display
-            && !shown.finished
-        {
-            bar.finish_and_clear();
+        let mut shown = self.0.shown();
+        if !std::mem::take(&mut shown.block).is_empty() {
+            self.0.outlet.write(&screen::cleared());
         }
         shown.finished = true;
-    }
-
-    fn shown(&self) -> std::sync::MutexGuard<'_, Shown> {
-        self.0.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
-    /// The secrets have to go before a line is cut: half a secret would not be recognised.
-    fn without_secrets<'a>(&self, snapshot: &'a Snapshot) -> Cow<'a, Snapshot> {
-        match snapshot.pause.as_ref().map(|pause| self.secrets.redact(&pause.reason)) {
-            Some(Cow::Owned(reason)) => {
-                let mut safe = snapshot.clone();
-                safe.pause = safe.pause.map(|pause| Pause { reason, ..pause });
-                Cow::Owned(safe)
-            }
-            Some(Cow::Borrowed(_)) | None => Cow::Borrowed(snapshot),
-        }
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write_line(&self, line: &str) {
-        let mut line: Cow<'_, str> = self.secrets.redact(line);
-        line.to_mut().push('\n');
-        self.outlet.write(line.as_bytes());
+    /// The secrets have to go before a line is cut: half a secret would not be recognised.
+    fn without_secrets(&self, snapshot: &Snapshot) -> Snapshot {
+        let mut safe = snapshot.clone();
+        for text in safe.texts_mut() {
+            if let std::borrow::Cow::Owned(redacted) = self.secrets.redact(text) {
+                *text = redacted;
+            }
+        }
+        safe
+    }
+
+    fn write_lines(&self, lines: &str, block: &[String]) {
+        let lines = self.secrets.redact(lines);
+        self.outlet.write(&match block {
+            [] => format!("{}\n", lines.strip_suffix('\n').unwrap_or(&lines)),
+            block => screen::above(&lines, block),
+        });
     }
 }
 

@@ -1,22 +1,30 @@
-//! The terminal as indicatif sees it: our writer, our width, and nobody to complain to.
+//! Standard error as a terminal: a block of lines at its end that is drawn over and over, and lines above it.
+//!
+//! After a drawing the cursor stands at the *beginning* of the block, and the next drawing goes over it line by line and
+//! clears whatever is below. So nothing has to be known about how many lines the last drawing takes now: where a window
+//! got narrower, most terminals have wrapped its lines (and keep the cursor at the character it stood at), some have cut
+//! them. A line of the block never wraps as it is drawn, whatever the terminal thinks of its width: wrapping is off while
+//! it is. Each drawing is one write, so that nothing flickers and nothing is left half done.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::TermLike;
+use super::block::Size;
 
-/// Asks for the width of a terminal in columns.
-pub(super) type Width = Arc<dyn Fn() -> u16 + Send + Sync>;
+/// Asks for the size of a terminal, before each drawing because windows change.
+pub(super) type AskSize = Arc<dyn Fn() -> Size + Send + Sync>;
 
-/// The width of a terminal that does not tell.
-pub(super) const USUAL_WIDTH: u16 = 80;
-
-/// The width of the terminal behind standard error, in columns.
-pub(super) fn width_of_stderr() -> u16 {
+/// The size of the terminal behind standard error.
+pub(super) fn size_of_stderr() -> Size {
     match rustix::termios::tcgetwinsize(io::stderr()) {
-        Ok(size) if size.ws_col > 0 => size.ws_col,
-        _ => USUAL_WIDTH,
+        Ok(size) => Size {
+            columns: Some(size.ws_col)
+                .filter(|columns| *columns > 0)
+                .unwrap_or(Size::USUAL.columns),
+            rows: Some(size.ws_row).filter(|rows| *rows > 0).unwrap_or(Size::USUAL.rows),
+        },
+        Err(_) => Size::USUAL,
     }
 }
 
@@ -29,10 +37,10 @@ impl Outlet {
         Outlet(Arc::new(Mutex::new(writer)))
     }
 
-    /// Writes `bytes` in one piece.
-    pub(super) fn write(&self, bytes: &[u8]) {
+    /// Writes `text` in one piece.
+    pub(super) fn write(&self, text: &str) {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(bytes).and_then(|()| writer.flush()).ok();
+        writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).ok();
     }
 }
 
@@ -42,90 +50,38 @@ impl fmt::Debug for Outlet {
     }
 }
 
-/// A terminal that gathers what is drawn and writes it in one piece, so that nothing flickers.
-#[derive(Clone)]
-pub(super) struct Screen {
-    outlet: Outlet,
-    width: Width,
-    pending: Arc<Mutex<String>>,
+const CLEAR_REST_OF_LINE: &str = "\u{1b}[K";
+const CLEAR_ALL_BELOW: &str = "\u{1b}[J";
+const WRAP_OFF: &str = "\u{1b}[?7l";
+const WRAP_ON: &str = "\u{1b}[?7h";
+
+/// What draws `block` over whatever stood at the cursor and below, and leaves the cursor at its beginning.
+pub(super) fn drawn(block: &[String]) -> String {
+    let mut text = format!("{WRAP_OFF}\r");
+    for (index, line) in block.iter().enumerate() {
+        let gap = if index == 0 { "" } else { "\n" };
+        write!(text, "{gap}{line}{CLEAR_REST_OF_LINE}").expect("a string takes text");
+    }
+    text.push_str(CLEAR_ALL_BELOW);
+    text.push('\r');
+    if block.len() > 1 {
+        write!(text, "\u{1b}[{}A", block.len() - 1).expect("a string takes text");
+    }
+    text.push_str(WRAP_ON);
+    text
 }
 
-impl Screen {
-    pub(super) fn new(outlet: Outlet, width: Width) -> Screen {
-        Screen {
-            outlet,
-            width,
-            pending: Arc::default(),
-        }
+/// What writes `lines` where the block stood, and the block below.
+pub(super) fn above(lines: &str, block: &[String]) -> String {
+    let mut text = "\r".to_owned();
+    for line in lines.lines() {
+        writeln!(text, "{line}{CLEAR_REST_OF_LINE}").expect("a string takes text");
     }
-
-    /// Columns that a line may fill: the last stays free, because some terminals wrap when it is written to.
-    pub(super) fn columns(&self) -> usize {
-        usize::from(self.width()).saturating_sub(1)
-    }
-
-    fn push(&self, text: &str) -> io::Result<()> {
-        self.pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_str(text);
-        Ok(())
-    }
-
-    fn push_move(&self, steps: usize, direction: char) -> io::Result<()> {
-        match steps {
-            0 => Ok(()),
-            _ => self.push(&format!("\u{1b}[{steps}{direction}")),
-        }
-    }
+    text.push_str(&drawn(block));
+    text
 }
 
-impl TermLike for Screen {
-    fn width(&self) -> u16 {
-        (self.width)().max(1)
-    }
-
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'A')
-    }
-
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'B')
-    }
-
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'C')
-    }
-
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.push_move(n, 'D')
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.push(text)?;
-        self.push("\n")
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        self.push(text)
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.push("\r\u{1b}[2K")
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let text = std::mem::take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner));
-        self.outlet.write(text.as_bytes());
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Screen {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Screen")
-            .field("width", &self.width())
-            .finish_non_exhaustive()
-    }
+/// What takes the block away.
+pub(super) fn cleared() -> String {
+    format!("\r{CLEAR_ALL_BELOW}")
 }
