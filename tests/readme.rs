@@ -90,6 +90,7 @@ fn every_command_and_flag_in_the_readme_exists() {
         "status",
         "collect",
         "serve",
+        "report",
         "settle",
         "init",
         "sandbox",

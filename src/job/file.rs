@@ -19,8 +19,8 @@ use crate::job::duration;
 use crate::job::error::{FileProblem, JobError};
 use crate::job::key::{KEY_VARIABLE, WEBHOOK_KEY_VARIABLE};
 use crate::job::notices::GivenUrl;
-use crate::job::origin::Origins;
-use crate::job::settings::{CodeFilter, RetryRejected, Settings, web_address};
+use crate::job::origin::{self, Origins};
+use crate::job::settings::{CodeFilter, RetryRejected, Settings, host_name, web_address};
 use crate::manifest::Mapping;
 
 /// One key of a job file: its name, a value to write, and how it gets into the settings.
@@ -74,6 +74,7 @@ const KEYS: &[Key] = &[
     Key { name: "problems", example: "\"problems.xlsx\"", take: |s, v| v.path().map(|x| s.checking.problems = Some(x)) },
     Key { name: "images", example: "true", take: |s, v| v.switch().map(|x| s.checking.images = Some(x)) },
     Key { name: "allow_private_hosts", example: "true", take: |s, v| v.switch().map(|x| s.checking.allow_private_hosts = Some(x)) },
+    Key { name: "output", example: "\"clips.report.html\"", take: |s, v| v.path().map(|x| s.presenting.output = Some(x)) },
     Key { name: "wait", example: "true", take: |s, v| v.switch().map(|x| s.sending.wait = Some(x)) },
     Key { name: "require_balance", example: "true", take: |s, v| v.switch().map(|x| s.sending.require_balance = Some(x)) },
     Key { name: "download", example: "\"videos\"", take: |s, v| v.path().map(|x| s.collecting.download = Some(x)) },
@@ -95,6 +96,8 @@ const KEYS: &[Key] = &[
     Key { name: "reuse_connections", example: "true", take: |s, v| v.switch().map(|x| s.sending.reuse_connections = Some(x)) },
     Key { name: "ca_file", example: "\"company.pem\"", take: |s, v| v.path().map(|x| s.place.ca_file = Some(x)) },
     Key { name: "webhook_key_file", example: "\"kie-webhook-key\"", take: |s, v| v.path().map(|x| s.receiving.webhook_key_file = Some(x)) },
+    Key { name: "token_file", example: "\"page-token\"", take: |s, v| v.path().map(|x| s.receiving.token_file = Some(x)) },
+    Key { name: "allow_host", example: "[\"studio.lan\"]", take: |s, v| v.hosts().map(|x| s.receiving.allow_host = Some(x)) },
     Key { name: "notify_webhook", example: "\"https://hooks.slack.com/services/…\"", take: |s, v| v.secret_url().map(|x| s.notifying.notify_webhook = Some(x)) },
     Key { name: "notify_format", example: "\"feishu\"", take: |s, v| v.word().map(|x| s.notifying.notify_format = Some(x)) },
     Key { name: "notify_on", example: "\"trouble\"", take: |s, v| v.word().map(|x| s.notifying.notify_on = Some(x)) },
@@ -102,10 +105,13 @@ const KEYS: &[Key] = &[
 ];
 
 /// Names people give a key they should not write here; compared without `_` and `-`.
-const SECRETS: [&str; 6] = ["apikey", "kieapikey", "key", "token", "secret", "authorization"];
+const SECRETS: [&str; 5] = ["apikey", "kieapikey", "key", "secret", "authorization"];
 
 /// The same for the key that callbacks are signed with.
 const WEBHOOK_SECRETS: [&str; 4] = ["webhookkey", "kiewebhookkey", "webhookhmackey", "webhooksecret"];
+
+/// The same for the token that the page asks for.
+const PAGE_SECRETS: [&str; 2] = ["token", "pagetoken"];
 
 /// How alike a misspelt key must be to the one that is suggested (Jaro-Winkler, 1 is the same).
 const ALIKE: f64 = 0.85;
@@ -386,6 +392,18 @@ impl Value<'_> {
         }
     }
 
+    /// The name of one host, or a list of them.
+    fn hosts(&self) -> Result<Vec<String>, Wrong> {
+        let name_in = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+            DeValue::String(text) => host_name(text).map_err(|why| self.wrong(&format!("cannot be read: {why}"))),
+            _ => Err(self.expected("names of hosts")),
+        };
+        match self.value.get_ref() {
+            DeValue::Array(names) => names.iter().map(name_in).collect(),
+            _ => Ok(vec![name_in(self.value)?]),
+        }
+    }
+
     /// The value is of another type than the key takes.
     fn expected(&self, what: &str) -> Wrong {
         let found = match self.value.get_ref() {
@@ -439,9 +457,11 @@ fn unknown_in_table(name: &str, table: &str) -> String {
 fn unknown_in_list(name: &str, shown: String, value: &DeValue<'_>) -> Wrong {
     let plain = name.replace('_', "");
     let secret = if SECRETS.contains(&plain.as_str()) {
-        Some((KEY_VARIABLE, "api_key_file"))
+        Some((KEY_VARIABLE.to_owned(), "api_key_file"))
     } else if WEBHOOK_SECRETS.contains(&plain.as_str()) {
-        Some((WEBHOOK_KEY_VARIABLE, "webhook_key_file"))
+        Some((WEBHOOK_KEY_VARIABLE.to_owned(), "webhook_key_file"))
+    } else if PAGE_SECRETS.contains(&plain.as_str()) {
+        Some((origin::variable("token"), "token_file"))
     } else {
         None
     };

@@ -1,13 +1,16 @@
 //! The keys: read once, used in one place each, and shown nowhere.
 
+use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use reqwest::header::HeaderValue;
 
+pub use crate::page_token::PageToken;
 pub use crate::webhook_key::WebhookKey;
 
 /// The environment variable that holds the API key. It is never an option: a flag shows in the process list.
@@ -88,29 +91,92 @@ fn well_formed(text: &str) -> Result<&str, Malformed> {
     Err(reason)
 }
 
-/// Which of the two keys is meant, for messages.
+/// The token of the page as it was given. It is judged where it is used, since whoever reads an option shows what it
+/// refuses.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GivenToken(String);
+
+impl FromStr for GivenToken {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<GivenToken, Infallible> {
+        Ok(GivenToken(text.trim().to_owned()))
+    }
+}
+
+impl fmt::Debug for GivenToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("GivenToken(…)")
+    }
+}
+
+impl GivenToken {
+    /// Set but empty is how an unset secret looks in many schedulers.
+    pub(super) fn is_blank(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Where the token of the page may be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// It was given, by the setting of this name.
+    Given {
+        /// As it was given.
+        token: GivenToken,
+        /// The setting, in words.
+        named_by: String,
+    },
+    /// In a file.
+    File(KeyPlace),
+}
+
+impl TokenPlace {
+    /// The token, and a warning about the way it is kept.
+    pub fn read(&self) -> Result<(PageToken, Option<String>), KeyError> {
+        match self {
+            TokenPlace::Given { token, named_by } => Ok((page_token(&token.0, named_by)?, None)),
+            TokenPlace::File(place) => {
+                let (text, warning) = place.find(KeyKind::Page, None)?.ok_or(KeyError::Missing)?;
+                let named_by = format!("the file that {} names", place.named_by);
+                Ok((page_token(&text, &named_by)?, warning))
+            }
+        }
+    }
+}
+
+fn page_token(text: &str, place: &str) -> Result<PageToken, KeyError> {
+    let malformed = |reason| KeyError::Malformed {
+        kind: KeyKind::Page,
+        place: place.to_owned(),
+        reason,
+    };
+    let text = well_formed(text).map_err(malformed)?;
+    PageToken::new(text).ok_or_else(|| malformed(Malformed::TooShort))
+}
+
+/// Which of the keys is meant, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// The key that requests carry.
     Api,
     /// The key that callbacks are signed with.
     Webhook,
+    /// The token that the page asks for.
+    Page,
 }
 
 impl KeyKind {
-    /// Its environment variable.
-    fn variable(self) -> &'static str {
+    /// What to do about one that cannot be used.
+    fn remedy(self) -> String {
+        let copy = |page: &str| format!("copy the key again from {page}; it is one line without spaces");
         match self {
-            KeyKind::Api => KEY_VARIABLE,
-            KeyKind::Webhook => WEBHOOK_KEY_VARIABLE,
-        }
-    }
-
-    /// The page that shows it.
-    fn page(self) -> &'static str {
-        match self {
-            KeyKind::Api => "kie.ai/api-key",
-            KeyKind::Webhook => "kie.ai/settings",
+            KeyKind::Api => copy("kie.ai/api-key"),
+            KeyKind::Webhook => copy("kie.ai/settings"),
+            KeyKind::Page => format!(
+                "make one with `openssl rand -hex 16`: one line of at least {} characters without spaces",
+                PageToken::FEWEST
+            ),
         }
     }
 }
@@ -120,6 +186,7 @@ impl fmt::Display for KeyKind {
         formatter.write_str(match self {
             KeyKind::Api => "API key",
             KeyKind::Webhook => "webhook key",
+            KeyKind::Page => "page's token",
         })
     }
 }
@@ -138,6 +205,7 @@ pub struct KeyPlace {
 impl KeyPlace {
     /// The API key, and a warning about the way it is kept. `environment` is what [`KEY_VARIABLE`] holds.
     pub fn api_key(&self, environment: Option<OsString>) -> Result<(ApiKey, Option<String>), KeyError> {
+        let environment = environment.map(|value| (KEY_VARIABLE, value));
         let (key, warning) = self.find(KeyKind::Api, environment)?.ok_or(KeyError::Missing)?;
         Ok((ApiKey(key), warning))
     }
@@ -145,20 +213,26 @@ impl KeyPlace {
     /// The key that callbacks are signed with, if there is one, and a warning about the way it is kept. `environment` is
     /// what [`WEBHOOK_KEY_VARIABLE`] holds.
     pub fn webhook_key(&self, environment: Option<OsString>) -> Result<Option<(WebhookKey, Option<String>)>, KeyError> {
+        let environment = environment.map(|value| (WEBHOOK_KEY_VARIABLE, value));
         let found = self.find(KeyKind::Webhook, environment)?;
         let key_of = |text: String| WebhookKey::new(&text).expect("a well-formed key is not empty");
         Ok(found.map(|(text, warning)| (key_of(text), warning)))
     }
 
-    /// The text of a key and a warning about its file; `None` if no place has one.
-    fn find(&self, kind: KeyKind, environment: Option<OsString>) -> Result<Option<(String, Option<String>)>, KeyError> {
+    /// The text of a key and a warning about its file; `None` if no place has one. `environment` is a variable and what
+    /// it holds.
+    fn find(
+        &self,
+        kind: KeyKind,
+        environment: Option<(&str, OsString)>,
+    ) -> Result<Option<(String, Option<String>)>, KeyError> {
         // Set but empty is how an unset secret looks in many schedulers.
-        let environment = environment.filter(|value| !value.is_empty());
+        let environment = environment.filter(|(_, value)| !value.is_empty());
         match (&self.file, environment) {
             (Some(file), environment) if self.file_wins || environment.is_none() => {
                 self.read_file(kind, file).map(Some)
             }
-            (_, Some(value)) => from_environment(kind, &value).map(|key| Some((key, None))),
+            (_, Some((variable, value))) => from_environment(kind, variable, &value).map(|key| Some((key, None))),
             (_, None) => Ok(None),
         }
     }
@@ -192,11 +266,11 @@ impl KeyPlace {
     }
 }
 
-fn from_environment(kind: KeyKind, value: &OsStr) -> Result<String, KeyError> {
+fn from_environment(kind: KeyKind, variable: &str, value: &OsStr) -> Result<String, KeyError> {
     let text = value.to_str().ok_or(Malformed::OddCharacters);
     let malformed = |reason| KeyError::Malformed {
         kind,
-        place: format!("`{}`", kind.variable()),
+        place: format!("`{variable}`"),
         reason,
     };
     text.and_then(well_formed).map(str::to_owned).map_err(malformed)
@@ -259,10 +333,7 @@ impl KeyError {
             KeyError::Unreadable { kind, .. } => {
                 format!("give the path of a file that holds the {kind} and nothing else, and that this user may read")
             }
-            KeyError::Malformed { kind, .. } => {
-                let page = kind.page();
-                format!("copy the key again from {page}; it is one line without spaces")
-            }
+            KeyError::Malformed { kind, .. } => kind.remedy(),
         }
     }
 }
@@ -291,6 +362,9 @@ pub enum Malformed {
     /// Some other text.
     #[error("is too long to be a key")]
     TooLong,
+    /// One that could be guessed.
+    #[error("has fewer than {} characters", PageToken::FEWEST)]
+    TooShort,
 }
 
 #[cfg(test)]
@@ -419,5 +493,28 @@ mod tests {
             let (_, warning) = place(Some(file.path()), true).api_key(None).unwrap();
             assert_eq!(warning.is_some(), warned, "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_token_of_the_page_is_long_and_shown_nowhere() {
+        let given = |text: &str| TokenPlace::Given {
+            token: text.parse().unwrap(),
+            named_by: "`HAILUO_BATCH_TOKEN`".to_owned(),
+        };
+        let (token, warning) = given(KEY).read().unwrap();
+        assert!(token.is(KEY) && warning.is_none());
+        assert!(!format!("{:?}", given(KEY)).contains("0123"));
+        let error = given("0123456789abcde").read().unwrap_err();
+        insta::assert_snapshot!(error, @"the page's token in `HAILUO_BATCH_TOKEN` has fewer than 16 characters");
+        insta::assert_snapshot!(error.help(), @"make one with `openssl rand -hex 16`: one line of at least 16 characters without spaces");
+        let spaced = given("correct horse battery staple").read().unwrap_err();
+        insta::assert_snapshot!(spaced, @"the page's token in `HAILUO_BATCH_TOKEN` has white space in it");
+
+        let file = file_with(&format!("{KEY}\n"));
+        let (token, _) = TokenPlace::File(place(Some(file.path()), false)).read().unwrap();
+        assert!(token.is(KEY));
+        let short = file_with("short");
+        let error = TokenPlace::File(place(Some(short.path()), false)).read().unwrap_err();
+        insta::assert_snapshot!(error, @"the page's token in the file that `--api-key-file` names has fewer than 16 characters");
     }
 }

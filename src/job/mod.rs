@@ -17,11 +17,11 @@ pub mod until;
 mod error;
 
 pub use error::{FileProblem, JobError};
-pub use key::{ApiKey, KeyError, WebhookKey};
+pub use key::{ApiKey, KeyError, PageToken, WebhookKey};
 pub use notices::{NoticeFormat, NoticeOn, Notices};
-pub use resolve::{Collect, Job, Output};
+pub use resolve::{Collect, Job, Output, Viewing};
 pub use settings::{
     Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, Monitoring, Notifying, OnUnknown, Place,
-    Planning, ProgressMode, Receiving, Reporting, Sending, Settings,
+    Planning, Presenting, ProgressMode, Receiving, Reporting, Sending, Settings,
 };
 pub use until::Moment;

@@ -116,7 +116,7 @@ fn meant_by(rest: &str) -> Option<String> {
         "webhook_key" => return Some(WEBHOOK_KEY_VARIABLE.to_owned()),
         _ => {}
     }
-    let options = file::key_names().chain(["job"]);
+    let options = file::key_names().chain(["job", "token"]);
     if rest == rest.to_uppercase() && key != "base_url" && options.clone().any(|name| name == key) {
         return None;
     }

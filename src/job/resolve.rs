@@ -11,7 +11,9 @@ use url::Url;
 use crate::address::is_this_machine;
 use crate::clock::UnixMillis;
 use crate::job::error::JobError;
-use crate::job::key::{ApiKey, KEY_VARIABLE, KeyPlace, WEBHOOK_KEY_VARIABLE, WebhookKey};
+use crate::job::key::{
+    ApiKey, GivenToken, KEY_VARIABLE, KeyPlace, PageToken, TokenPlace, WEBHOOK_KEY_VARIABLE, WebhookKey,
+};
 use crate::job::notices::{self, Notices};
 use crate::job::origin::{self, Origins, Source};
 use crate::job::settings::{
@@ -82,6 +84,8 @@ pub struct Job {
     pub allow_outside: bool,
     /// Where `check` lists every problem.
     pub problems: Option<PathBuf>,
+    /// Where `report` writes.
+    pub report: PathBuf,
     /// `check` looks at images on the web.
     pub images: bool,
     /// It also does where they are in private networks.
@@ -118,6 +122,9 @@ pub struct Job {
     /// What becomes of tasks once they are accepted.
     pub collect: Collect,
 
+    /// Who may look on.
+    pub viewing: Viewing,
+
     /// Whom to tell how it ended.
     pub notices: Notices,
 
@@ -127,8 +134,6 @@ pub struct Job {
     pub output: Output,
     /// Things that are allowed and probably not meant, one sentence each; to be shown before the run.
     pub warnings: Vec<String>,
-    /// The same, where it is about rows that are about to be sent: [`Job::for_run`] makes warnings of them.
-    pub doubts_of_run: Vec<String>,
 }
 
 /// What becomes of tasks once they are accepted.
@@ -148,10 +153,19 @@ pub struct Collect {
     pub downloads: usize,
     /// Fetch saved videos again whose file is gone.
     pub fetch_missing: bool,
-    /// Where to receive callbacks.
+    /// Where to listen, for viewers and for callbacks.
     pub listen: Option<SocketAddr>,
     /// Where the API reaches that place.
     pub public_url: Option<Url>,
+}
+
+/// Who may look on, where a command listens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Viewing {
+    /// What viewers have to know; read it with [`Job::page_token`].
+    pub token_place: Option<TokenPlace>,
+    /// Names that the page answers to beside its own.
+    pub hosts: Vec<String>,
 }
 
 /// What to say, and how.
@@ -243,9 +257,7 @@ impl Job {
     /// The job as `run` does it: without a wait nothing is received and no video saved, whatever a job file has for the
     /// commands that collect later.
     pub fn for_run(mut self) -> Job {
-        if self.collect.wait {
-            self.warnings.append(&mut self.doubts_of_run);
-        } else {
+        if !self.collect.wait {
             self.collect.folder = None;
             self.collect.listen = None;
         }
@@ -264,6 +276,7 @@ impl Job {
             collecting,
             receiving,
             checking,
+            presenting,
             notifying,
             monitoring,
             reporting,
@@ -274,11 +287,13 @@ impl Job {
         let manifest = paths::manifest(files.manifest)?;
         let results = paths::results(origins, files.results, &manifest)?;
         let ledger = paths::ledger(origins, files.ledger, &manifest)?;
+        let report = paths::report(&manifest);
         let inputs = [
             ("the manifest", Some(&manifest)),
             ("the job file", files.job.as_ref()),
             ("the file with the API key", access.api_key_file.as_ref()),
             ("the file with the webhook key", receiving.webhook_key_file.as_ref()),
+            ("the file with the page's token", receiving.token_file.as_ref()),
             ("the file with the certificates", place.ca_file.as_ref()),
         ];
         let mut outputs = vec![
@@ -291,6 +306,9 @@ impl Job {
         if let Some(metrics) = &monitoring.metrics_file {
             outputs.push(("metrics_file", "metrics", metrics));
             warnings.extend(no_collector_reads(origins, metrics));
+        }
+        if let Some(report) = &presenting.output {
+            outputs.push(("output", "report", report));
         }
         paths::keep_apart(origins, &outputs, &inputs)?;
 
@@ -308,7 +326,6 @@ impl Job {
         warnings.extend(doubt);
         let (notices, doubts) = notices::resolve(origins, notifying)?;
         warnings.extend(doubts);
-        let doubts_of_run = listens_in_vain(origins, &receiving).into_iter().collect();
 
         let stop_at = stop_at(origins, planning.until.as_ref(), planning.run_for, moment)?;
         if stop_at.is_some_and(|stop_at| stop_at <= moment.unix()) {
@@ -366,6 +383,7 @@ impl Job {
             strict: planning.strict.unwrap_or(false),
             allow_outside: planning.allow_outside.unwrap_or(false),
             problems: checking.problems,
+            report: presenting.output.unwrap_or(report),
             images: checking.images.unwrap_or(false),
             allow_private_hosts: checking.allow_private_hosts.unwrap_or(false),
             max_attempts: within(
@@ -396,6 +414,7 @@ impl Job {
             },
             require_balance: sending.require_balance.unwrap_or(false),
             collect: collect(origins, collecting, &receiving, sending.wait)?,
+            viewing: viewing(origins, receiving)?,
             notices,
             metrics_file: monitoring.metrics_file,
             output: Output {
@@ -407,7 +426,6 @@ impl Job {
             },
             manifest,
             warnings,
-            doubts_of_run,
         })
     }
 
@@ -421,6 +439,12 @@ impl Job {
     pub fn webhook_key(&self) -> Result<Option<(WebhookKey, Option<String>)>, JobError> {
         let environment = std::env::var_os(WEBHOOK_KEY_VARIABLE);
         Ok(self.webhook_key_place.webhook_key(environment)?)
+    }
+
+    /// What viewers of the page have to know, and a warning about the way it is kept; `None`: nothing.
+    pub fn page_token(&self) -> Result<Option<(PageToken, Option<String>)>, JobError> {
+        let read = |place: &TokenPlace| place.read();
+        Ok(self.viewing.token_place.as_ref().map(read).transpose()?)
     }
 }
 
@@ -493,14 +517,31 @@ fn callback_url(
     Ok((url, doubt))
 }
 
-/// A warning if rows are sent that lead no callback to `--listen`.
-fn listens_in_vain(origins: &Origins, given: &Receiving) -> Option<String> {
-    (given.listen.is_some() && given.public_url.is_none()).then(|| {
-        format!(
-            "{} has no `--public-url` to lead there: only callbacks of rows sent earlier, or with a `callback_url` of \
-             their own, can arrive",
-            origins.name("listen")
-        )
+/// Who may look on. Of a token and a file with one, the one that was given in the higher place counts.
+fn viewing(origins: &Origins, given: Receiving) -> Result<Viewing, JobError> {
+    let (token, file) = (origins.source("token"), origins.source("token_file"));
+    // Set but empty is how an unset secret looks in many schedulers; a flag that is empty is a slip.
+    let is_unset = |given: &GivenToken| given.is_blank() && token == Some(&Source::Environment);
+    let token_place = match (given.token.filter(|given| !is_unset(given)), given.token_file) {
+        (Some(_), Some(_)) if token == file => {
+            return Err(JobError::setting(
+                format!(
+                    "{} and {} contradict each other: there is one token",
+                    origins.name("token"),
+                    origins.name("token_file")
+                ),
+                "leave one of them out",
+            ));
+        }
+        (Some(given), path) if path.is_none() || file != Some(&Source::Flag) => Some(TokenPlace::Given {
+            token: given,
+            named_by: origins.name("token"),
+        }),
+        (_, path) => path.map(|path| TokenPlace::File(key_place(origins, "token_file", Some(path)))),
+    };
+    Ok(Viewing {
+        token_place,
+        hosts: given.allow_host.unwrap_or_default(),
     })
 }
 
@@ -877,6 +918,10 @@ mod tests {
                 listen: None,
                 public_url: None,
             },
+            viewing: Viewing {
+                token_place: None,
+                hosts: [],
+            },
             notices: Notices {
                 webhook: None,
                 format: Auto,
@@ -892,7 +937,6 @@ mod tests {
                 quiet: false,
             },
             warnings: [],
-            doubts_of_run: [],
         }
         "#);
     }
@@ -1299,21 +1343,60 @@ mod tests {
         let local = "http://127.0.0.1:8787/";
         assert_eq!(resolved(&format!("--sandbox --public-url {local}")), to(local));
 
-        let (url, warnings) = resolved("--listen 127.0.0.1:8787");
-        assert_eq!((url, warnings.len()), (None, 1));
-        insta::assert_snapshot!(warnings[0], @"`--listen` has no `--public-url` to lead there: only callbacks of rows sent earlier, or with a `callback_url` of their own, can arrive");
-        assert_eq!(
-            resolved("--listen 127.0.0.1:8787 --callback-url https://me.example.org").1,
-            warnings
-        );
+        // Somebody may only want to look on.
+        assert_eq!(resolved("--listen 127.0.0.1:8787"), (None, Vec::new()));
         let (_, warnings) = resolved("--listen 127.0.0.1:8787 --public-url http://localhost:8787");
         assert_eq!(warnings.len(), 1);
         insta::assert_snapshot!(warnings[0], @"`--public-url` is on this machine, where the API cannot reach it: http://localhost:8787/");
     }
 
     #[test]
-    fn only_a_run_doubts_whether_the_callbacks_of_its_rows_arrive() {
-        assert_eq!(job("clips.csv --listen 127.0.0.1:8787").warnings, [""; 0]);
+    fn the_token_of_the_higher_place_counts() {
+        const TOKEN: &str = "0123456789abcdef";
+        let flag = || flags(&format!("clips.csv --token {TOKEN}"));
+        let file_flag = || flags("clips.csv --token-file flag-token");
+        let below = || file::parse(Path::new("j.toml"), "token_file = \"file-token\"").unwrap();
+        let place = |settings: Settings| Job::resolve(settings, &evening()).unwrap().viewing.token_place;
+        let file = |place: Option<TokenPlace>| match place {
+            Some(TokenPlace::File(place)) => place.file.map(|path| path.display().to_string()),
+            _ => None,
+        };
+        assert_eq!(place(flags("clips.csv")), None);
+        assert_eq!(
+            file(place(flags("clips.csv").merge(below()))).as_deref(),
+            Some("file-token")
+        );
+        assert_eq!(file(place(file_flag().merge(below()))).as_deref(), Some("flag-token"));
+        assert!(
+            matches!(place(flag().merge(below())), Some(TokenPlace::Given { named_by, .. }) if named_by == "`--token`")
+        );
+        // An empty flag is a slip, and refused where it is read; an empty variable is none at all.
+        assert!(matches!(
+            place(flags("clips.csv --token=").merge(below())),
+            Some(TokenPlace::Given { .. })
+        ));
+        let text = complaint(&format!("clips.csv --token {TOKEN} --token-file x"));
+        assert!(
+            text.contains("contradict each other") && !text.contains(TOKEN),
+            "{text}"
+        );
+        assert!(!format!("{:?}", place(flag())).contains(TOKEN));
+    }
+
+    #[test]
+    fn names_of_hosts_stand_alone() {
+        let hosts = |arguments: &str| job(arguments).viewing.hosts;
+        assert_eq!(
+            hosts("clips.csv --allow-host studio.lan,[fe80::1] --allow-host b"),
+            ["studio.lan", "[fe80::1]", "b"]
+        );
+        for name in ["http://a", "a:80", "a/b", "", "[x]"] {
+            let words = ["run", "clips.csv", "--allow-host", name];
+            assert!(Run::try_parse_from(words).is_err(), "{name}");
+        }
+        let settings = file::parse(Path::new("j.toml"), "allow_host = \"studio.lan\"").unwrap();
+        assert_eq!(settings.receiving.allow_host, Some(vec!["studio.lan".to_owned()]));
+        assert!(file::parse(Path::new("j.toml"), "allow_host = [\"a:80\"]").is_err());
     }
 
     #[test]

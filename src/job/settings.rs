@@ -17,6 +17,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use url::Url;
 
 use crate::job::duration;
+use crate::job::key::GivenToken;
 use crate::job::notices::{GivenUrl, NoticeFormat, NoticeOn};
 use crate::job::origin::Origins;
 use crate::job::until::Until;
@@ -30,7 +31,7 @@ const RETRIES: &str = "Retries and unknown rows";
 const COLLECTING: &str = "Waiting and downloads";
 const MONEY: &str = "Money";
 const API: &str = "API";
-const CALLBACKS: &str = "Callbacks";
+const CALLBACKS: &str = "Page and callbacks";
 const NOTICES: &str = "Notices";
 const OUTPUT: &str = "Output";
 
@@ -58,12 +59,15 @@ pub struct Settings {
     /// What becomes of tasks.
     #[command(flatten)]
     pub collecting: Collecting,
-    /// How calls of the API are received.
+    /// How others look on, and how calls of the API are received.
     #[command(flatten)]
     pub receiving: Receiving,
     /// How images on the web are looked at; no run does that.
     #[arg(skip)]
     pub checking: Checking,
+    /// Where a report goes; no run writes one.
+    #[arg(skip)]
+    pub presenting: Presenting,
     /// Whom to tell how it ended.
     #[command(flatten)]
     pub notifying: Notifying,
@@ -449,6 +453,17 @@ pub struct Checking {
     pub allow_private_hosts: Option<bool>,
 }
 
+/// What only `report` does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Presenting {
+    /// Write the report to FILE.
+    ///
+    /// One HTML file that holds everything but the videos, which it looks for where they are saved, seen from its own
+    /// folder. Default: STEM.report.html beside the manifest. Example: --output reports/clips.html
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_OUTPUT", hide_env = true, help_heading = FILES)]
+    pub output: Option<PathBuf>,
+}
+
 /// What it takes to talk to the API.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Access {
@@ -515,15 +530,15 @@ pub struct Collecting {
     pub fetch_missing: Option<bool>,
 }
 
-/// What only a command that receives calls of the API needs.
+/// What only a command that listens needs: for a browser that looks on, and for calls of the API.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Receiving {
-    /// Receive the API's callbacks on ADDR.
+    /// Show the batch as a page on ADDR, and take callbacks there.
     ///
-    /// An address of this machine and a port; the API must reach it under --public-url. Tasks are then looked at when
-    /// their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
-    /// 127.0.0.1:8787.
-    /// Example: --listen 0.0.0.0:8787
+    /// An address of this machine and a port; 0 takes any that is free. The page is for a browser on this machine, or for
+    /// whoever knows the --token; with --public-url and without a token there are callbacks only. Tasks are looked at
+    /// when their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
+    /// 127.0.0.1:8787. Example: --listen 0.0.0.0:8787
     #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = CALLBACKS)]
     pub listen: Option<SocketAddr>,
 
@@ -545,6 +560,31 @@ pub struct Receiving {
         long, value_name = "FILE", env = "HAILUO_BATCH_WEBHOOK_KEY_FILE", hide_env = true, help_heading = CALLBACKS
     )]
     pub webhook_key_file: Option<PathBuf>,
+
+    /// Ask for TOKEN before the page is shown.
+    ///
+    /// At least 16 characters without spaces. Needed wherever others than this machine can reach the page. Flags show in
+    /// the list of processes: better set HAILUO_BATCH_TOKEN, or name a file. A browser is asked for it once; programs send
+    /// it as `Authorization: Bearer TOKEN`. Default: none. Example: --token "$(openssl rand -hex 16)"
+    #[arg(long, value_name = "TOKEN", env = "HAILUO_BATCH_TOKEN", hide_env = true, help_heading = CALLBACKS)]
+    pub token: Option<GivenToken>,
+
+    /// Read that token from FILE.
+    ///
+    /// The file holds the token and nothing else. Default: none. Example: --token-file ~/.config/hailuo-page-token
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_TOKEN_FILE", hide_env = true, help_heading = CALLBACKS)]
+    pub token_file: Option<PathBuf>,
+
+    /// Show the page to browsers that ask for it by NAME.
+    ///
+    /// Without a port. Known are localhost and this machine's addresses and, with a token, its own name and that of
+    /// --public-url; others are refused, as a name that somebody else has made lead here could bring their scripts. May be
+    /// given more than once; in the environment with commas between. Default: none. Example: --allow-host studio.lan
+    #[arg(
+        long, value_name = "NAME", value_delimiter = ',', value_parser = host_name,
+        env = "HAILUO_BATCH_ALLOW_HOST", hide_env = true, help_heading = CALLBACKS
+    )]
+    pub allow_host: Option<Vec<String>>,
 }
 
 /// Whom to tell how a command ended.
@@ -743,6 +783,21 @@ fn number(text: &str) -> Result<f64, &'static str> {
     text.trim().parse().map_err(|_| "write a number, like `6000`")
 }
 
+/// The name of a host as browsers send it, or an address.
+pub(crate) fn host_name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let is_name = |name: &str| {
+        let sane = |character: char| character.is_ascii_alphanumeric() || "-._".contains(character);
+        !name.is_empty() && name.chars().all(sane)
+    };
+    let is_address = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_address = is_address.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok());
+    match is_name(name) || is_address {
+        true => Ok(name.to_owned()),
+        false => Err("write the name alone, without `http://` and port, like `studio.lan`"),
+    }
+}
+
 /// An absolute http or https URL without credentials: what a base URL and a callback URL must be.
 pub(crate) fn web_address(text: &str) -> Result<Url, &'static str> {
     let url: Url = text
@@ -780,6 +835,7 @@ impl Settings {
             collecting: self.collecting.merge(lower.collecting),
             receiving: self.receiving.merge(lower.receiving),
             checking: self.checking.merge(lower.checking),
+            presenting: self.presenting.merge(lower.presenting),
             notifying: self.notifying.merge(lower.notifying),
             monitoring: self.monitoring.merge(lower.monitoring),
             reporting: self.reporting.merge(lower.reporting),
@@ -855,7 +911,16 @@ impl Collecting {
 
 impl Receiving {
     fn merge(self, lower: Receiving) -> Receiving {
-        each_or!(Receiving { self, lower; listen, public_url, webhook_key_file })
+        each_or!(Receiving {
+            self, lower;
+            listen, public_url, webhook_key_file, token, token_file, allow_host,
+        })
+    }
+}
+
+impl Presenting {
+    fn merge(self, lower: Presenting) -> Presenting {
+        each_or!(Presenting { self, lower; output })
     }
 }
 
@@ -973,6 +1038,8 @@ mod tests {
         _settings: Settings,
         #[command(flatten)]
         _checking: Checking,
+        #[command(flatten)]
+        _presenting: Presenting,
     }
 
     fn arguments() -> Vec<Arg> {
@@ -986,8 +1053,8 @@ mod tests {
     fn the_keys_of_a_job_file_are_the_flags() {
         let flags: BTreeSet<String> = arguments().iter().map(|arg| arg.get_id().to_string()).collect();
         let mut keys: BTreeSet<String> = file::key_names().map(str::to_owned).collect();
-        // A job file does not name another one.
-        keys.insert("job".to_owned());
+        // A job file does not name another one, and holds no secret of ours.
+        keys.extend(["job", "token"].map(str::to_owned));
         assert_eq!(flags, keys);
     }
 
@@ -1137,10 +1204,13 @@ mod tests {
               --downloads <N>             Fetch up to N videos at once
               --fetch-missing[=<yes|no>]  Fetch saved videos again that are no longer where they were saved
 
-        Callbacks:
-              --listen <ADDR>            Receive the API's callbacks on ADDR
+        Page and callbacks:
+              --listen <ADDR>            Show the batch as a page on ADDR, and take callbacks there
               --public-url <URL>         Have the API send its callbacks to URL, which leads to --listen
               --webhook-key-file <FILE>  Read the key that callbacks are signed with from FILE
+              --token <TOKEN>            Ask for TOKEN before the page is shown
+              --token-file <FILE>        Read that token from FILE
+              --allow-host <NAME>        Show the page to browsers that ask for it by NAME
 
         Notices:
               --notify-webhook <URL>    Post the summary to the webhook at URL when the command has ended

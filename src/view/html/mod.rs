@@ -26,8 +26,8 @@ mod sections;
 mod standing;
 
 pub use assets::{Asset, asset};
-pub use document::{PAGE_POLICY, login, page};
-pub use report::{REPORT_MARK, ReportError, Rows, Written, report, report_policy};
+pub use document::{login, page};
+pub use report::{REPORT_MARK, ReportError, Rows, Written, report};
 pub use sections::{Section, sections};
 
 #[cfg(test)]

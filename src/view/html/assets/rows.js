@@ -152,7 +152,7 @@ export class Rows {
     place.append(make('div', { class: 'rows-bar', role: 'search' },
       this.search, this.code, this.codes,
       make('span', { class: 'choice', role: 'group', 'aria-label': 'Show as' }, ...this.views),
-      this.chips, this.count));
+      make('div', { class: 'rows-filter' }, this.chips, this.count)));
   }
 
   /** @param {HTMLElement} place */
@@ -188,6 +188,9 @@ export class Rows {
       this.list.shown.style.gridTemplateColumns = '';
     }
     this.list.shown.classList.toggle('cards', this.view === 'gallery');
+    // A short list leaves no gap below it. The style sheet bounds a long one.
+    const spare = this.view === 'gallery' ? 12 : 0;
+    this.viewport.style.height = this.list.whole() < 560 ? `${this.list.whole() + spare}px` : '';
   }
 
   /** @param {number} index */
@@ -213,7 +216,7 @@ export class Rows {
     },
       cell('row', String(row)),
       cell('status', stateWord(card.status)),
-      cell('prompt', id === null ? null : outside(shorten(id, 40), 'cell-id'), outside(shorten(prompt, 300))),
+      cell('prompt', id === null ? null : outside(shorten(id, 40), 'cell-id'), outside(shorten(prompt, 300), 'text')),
       cell('trouble', trouble ? outside(shorten(trouble, 200)) : null),
       cell('credits', credits === null ? '' : grouped(credits)),
       cell('sent', submitted_at === null ? '' : moment(submitted_at)),
@@ -242,9 +245,9 @@ export class Rows {
 
   // Which rows.
 
-  /** Reads filter, view and row from the address. @param {boolean} [isFirst] */
-  follow(isFirst = false) {
-    const text = location.hash.slice(1);
+  /** Reads filter, view and row from the address. @param {boolean} [isFirst] @param {string} [address] */
+  follow(isFirst = false, address = location.hash) {
+    const text = address.slice(1);
     // A mere name is a place in the document.
     if (!isFirst && text !== '' && !text.includes('=')) return;
     const hash = new URLSearchParams(text.includes('=') ? text : '');
@@ -273,8 +276,12 @@ export class Rows {
     // Commas may stand in an address, and are easier to read.
     const text = hash.toString().replaceAll('%2C', ',');
     const address = text ? `#${text}` : location.pathname + location.search;
-    if (asStep) history.pushState(null, '', address);
-    else history.replaceState(null, '', address);
+    try {
+      if (asStep) history.pushState(null, '', address);
+      else history.replaceState(null, '', address);
+    } catch {
+      // A document that may not even do this, as in a preview of a mail, is read all the same.
+    }
   }
 
   /** Begins a list of its own for the filter. */
@@ -464,11 +471,12 @@ export class Rows {
       this.show(Number(row));
       return;
     }
-    if (location.hash !== hash) history.pushState(null, '', hash);
-    this.follow();
-    if (hash.includes('view=gallery') && this.filter.status.length === 0) {
+    this.follow(false, hash);
+    if (this.view === 'gallery' && this.filter.status.length === 0) {
       this.view = 'list';
       this.choose('gallery');
+    } else {
+      this.note(true);
     }
     this.box.closest('section')?.scrollIntoView();
     this.box.focus({ preventScroll: true });
@@ -521,7 +529,7 @@ export class Rows {
    * @param {...HTMLElement} content
    */
   frame(row, id, ...content) {
-    const name = make('h2', { id: 'detail-name' }, `Row ${grouped(row)} `);
+    const name = make('h2', { id: 'detail-name' }, `Row ${row} `);
     if (id) name.append(outside(id));
     const before = make('button', { type: 'button', 'aria-label': 'Previous row', title: 'Previous row (←)', click: () => this.step(-1) }, '←');
     const next = make('button', { type: 'button', 'aria-label': 'Next row', title: 'Next row (→)', click: () => this.step(1) }, '→');

@@ -39,7 +39,7 @@ export function make(tag, properties = {}, ...children) {
  * @param {string} [className]
  */
 export function outside(text, className) {
-  return make('bdi', { class: className }, visible(text));
+  return make('bdi', { class: className, dir: 'auto' }, visible(text));
 }
 
 /**
