@@ -59,6 +59,9 @@ pub(super) enum Failure {
     /// What stands in the metrics' place was not written by us.
     #[error("`{}` holds no metrics of hailuo-batch, and they would replace it", path.display())]
     NotMetrics { path: PathBuf },
+    /// What stands in the report's place was not written by us.
+    #[error("`{}` is not a report, and the report would replace it", path.display())]
+    NotReport { path: PathBuf },
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// Videos cannot be saved there.
@@ -180,6 +183,7 @@ impl Failure {
             Failure::Settle { help, .. } => Some(help.clone()),
             Failure::NotResults { .. } => Some("name another file with `--results`, or move this one away".into()),
             Failure::NotMetrics { .. } => Some("name another file with `--metrics-file`, or move this one away".into()),
+            Failure::NotReport { .. } => Some("name another file with `--output`, or move this one away".into()),
             Failure::NotProblems { .. } => Some("name another file with `--problems`, or move this one away".into()),
             Failure::Listen { .. } => {
                 Some("choose a free port, or another address of this machine, with `--listen`".into())

@@ -26,6 +26,7 @@ mod outputs;
 mod overview;
 mod page;
 mod receiving;
+mod report;
 mod run;
 mod same_name;
 pub mod sandbox;
@@ -89,6 +90,7 @@ enum Command {
     Status(status::StatusArgs),
     Collect(Box<collect::CollectArgs>),
     Serve(Box<serve::ServeArgs>),
+    Report(report::ReportArgs),
     Settle(settle::SettleArgs),
     Init(init::InitArgs),
     Sandbox(sandbox::SandboxArgs),
@@ -112,6 +114,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Collect(args) => in_runtime(collect::run(*args, words)),
         Command::Serve(args) => in_runtime(serve::run(*args, words)),
+        Command::Report(args) => report::run(args),
         Command::Settle(args) => settle::run(args),
         Command::Init(args) => init::run(&args),
         Command::Sandbox(args) => in_runtime(async { Ok(sandbox::run(args).await.map(|()| ExitCode::SUCCESS)?) }),

@@ -74,6 +74,7 @@ const KEYS: &[Key] = &[
     Key { name: "problems", example: "\"problems.xlsx\"", take: |s, v| v.path().map(|x| s.checking.problems = Some(x)) },
     Key { name: "images", example: "true", take: |s, v| v.switch().map(|x| s.checking.images = Some(x)) },
     Key { name: "allow_private_hosts", example: "true", take: |s, v| v.switch().map(|x| s.checking.allow_private_hosts = Some(x)) },
+    Key { name: "output", example: "\"clips.report.html\"", take: |s, v| v.path().map(|x| s.presenting.output = Some(x)) },
     Key { name: "wait", example: "true", take: |s, v| v.switch().map(|x| s.sending.wait = Some(x)) },
     Key { name: "require_balance", example: "true", take: |s, v| v.switch().map(|x| s.sending.require_balance = Some(x)) },
     Key { name: "download", example: "\"videos\"", take: |s, v| v.path().map(|x| s.collecting.download = Some(x)) },

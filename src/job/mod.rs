@@ -22,6 +22,6 @@ pub use notices::{NoticeFormat, NoticeOn, Notices};
 pub use resolve::{Collect, Job, Output, Viewing};
 pub use settings::{
     Access, Checking, CodeFilter, Collecting, Files, Intake, LogFormat, Monitoring, Notifying, OnUnknown, Place,
-    Planning, ProgressMode, Receiving, Reporting, Sending, Settings,
+    Planning, Presenting, ProgressMode, Receiving, Reporting, Sending, Settings,
 };
 pub use until::Moment;

@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 
 use crate::job::file;
-use crate::job::settings::{Checking, Settings};
+use crate::job::settings::{Checking, Presenting, Settings};
 
 /// One key of a job file, in the words of the help of its flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct OptionText {
 pub fn all() -> Vec<OptionText> {
     // Building sorts nothing and asks nothing of the environment.
     let command = Settings::augment_args(Command::new("run").disable_help_flag(true));
-    let mut command = Checking::augment_args(command);
+    let mut command = Presenting::augment_args(Checking::augment_args(command));
     command.build();
     let mut options: Vec<OptionText> = command.get_arguments().filter_map(told).collect();
     let mut headings: Vec<String> = Vec::new();

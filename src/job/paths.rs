@@ -90,6 +90,13 @@ pub fn videos(manifest: &Path) -> PathBuf {
     manifest.with_file_name(name)
 }
 
+/// Where a report goes unless the user says: `clips.report.html` beside `clips.csv`.
+pub(super) fn report(manifest: &Path) -> PathBuf {
+    let mut name = manifest.file_stem().unwrap_or_default().to_owned();
+    name.push(".report.html");
+    manifest.with_file_name(name)
+}
+
 /// `clips.results.csv` for `clips.csv`, and `clips.results.xlsx` for a workbook of any kind. A manifest with an extension
 /// of its own (`clips.txt`) gets CSV.
 fn default_results(manifest: &Path) -> PathBuf {

@@ -84,6 +84,8 @@ pub struct Job {
     pub allow_outside: bool,
     /// Where `check` lists every problem.
     pub problems: Option<PathBuf>,
+    /// Where `report` writes.
+    pub report: PathBuf,
     /// `check` looks at images on the web.
     pub images: bool,
     /// It also does where they are in private networks.
@@ -274,6 +276,7 @@ impl Job {
             collecting,
             receiving,
             checking,
+            presenting,
             notifying,
             monitoring,
             reporting,
@@ -284,6 +287,7 @@ impl Job {
         let manifest = paths::manifest(files.manifest)?;
         let results = paths::results(origins, files.results, &manifest)?;
         let ledger = paths::ledger(origins, files.ledger, &manifest)?;
+        let report = paths::report(&manifest);
         let inputs = [
             ("the manifest", Some(&manifest)),
             ("the job file", files.job.as_ref()),
@@ -302,6 +306,9 @@ impl Job {
         if let Some(metrics) = &monitoring.metrics_file {
             outputs.push(("metrics_file", "metrics", metrics));
             warnings.extend(no_collector_reads(origins, metrics));
+        }
+        if let Some(report) = &presenting.output {
+            outputs.push(("output", "report", report));
         }
         paths::keep_apart(origins, &outputs, &inputs)?;
 
@@ -376,6 +383,7 @@ impl Job {
             strict: planning.strict.unwrap_or(false),
             allow_outside: planning.allow_outside.unwrap_or(false),
             problems: checking.problems,
+            report: presenting.output.unwrap_or(report),
             images: checking.images.unwrap_or(false),
             allow_private_hosts: checking.allow_private_hosts.unwrap_or(false),
             max_attempts: within(
@@ -862,6 +870,7 @@ mod tests {
             strict: false,
             allow_outside: false,
             problems: None,
+            report: "shots/clips.report.html",
             images: false,
             allow_private_hosts: false,
             max_attempts: 3,

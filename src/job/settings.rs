@@ -65,6 +65,9 @@ pub struct Settings {
     /// How images on the web are looked at; no run does that.
     #[arg(skip)]
     pub checking: Checking,
+    /// Where a report goes; no run writes one.
+    #[arg(skip)]
+    pub presenting: Presenting,
     /// Whom to tell how it ended.
     #[command(flatten)]
     pub notifying: Notifying,
@@ -450,6 +453,17 @@ pub struct Checking {
     pub allow_private_hosts: Option<bool>,
 }
 
+/// What only `report` does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Presenting {
+    /// Write the report to FILE.
+    ///
+    /// One HTML file that holds everything but the videos, which it looks for where they are saved, seen from its own
+    /// folder. Default: STEM.report.html beside the manifest. Example: --output reports/clips.html
+    #[arg(long, value_name = "FILE", env = "HAILUO_BATCH_OUTPUT", hide_env = true, help_heading = FILES)]
+    pub output: Option<PathBuf>,
+}
+
 /// What it takes to talk to the API.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct Access {
@@ -821,6 +835,7 @@ impl Settings {
             collecting: self.collecting.merge(lower.collecting),
             receiving: self.receiving.merge(lower.receiving),
             checking: self.checking.merge(lower.checking),
+            presenting: self.presenting.merge(lower.presenting),
             notifying: self.notifying.merge(lower.notifying),
             monitoring: self.monitoring.merge(lower.monitoring),
             reporting: self.reporting.merge(lower.reporting),
@@ -900,6 +915,12 @@ impl Receiving {
             self, lower;
             listen, public_url, webhook_key_file, token, token_file, allow_host,
         })
+    }
+}
+
+impl Presenting {
+    fn merge(self, lower: Presenting) -> Presenting {
+        each_or!(Presenting { self, lower; output })
     }
 }
 
@@ -1017,6 +1038,8 @@ mod tests {
         _settings: Settings,
         #[command(flatten)]
         _checking: Checking,
+        #[command(flatten)]
+        _presenting: Presenting,
     }
 
     fn arguments() -> Vec<Arg> {

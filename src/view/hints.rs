@@ -286,3 +286,36 @@ fn selection(summary: &Summary) -> String {
         false => escape::for_shell(&summary.selection),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_told_what_to_do_by_its_code_and_else_by_its_state() {
+        for (state, code, expected) in [
+            (RowState::Invalid, "invalid", Some("correct the row")),
+            (RowState::Rejected, "422", Some("correct it and run again")),
+            (RowState::Failed, "422", Some("change the row")),
+            (RowState::Failed, "500", Some("--retry-failed")),
+            (RowState::Failed, "no_record", Some("may pay for it twice")),
+            (RowState::Rejected, "dropped", Some("--retry-rejected=dropped")),
+            (RowState::Rejected, "image", Some("image file")),
+            (RowState::Unknown, "timeout", Some("settle")),
+            (RowState::Unknown, "http_502", Some("settle")),
+            (RowState::Succeeded, "expired", Some("made anew")),
+            (RowState::Succeeded, "", Some("collect")),
+            (RowState::Queued, "halted", Some("still queued")),
+            (RowState::Accepted, "changed", Some("--resubmit-changed")),
+            (RowState::Queued, "connect", None),
+            (RowState::Saved, "", None),
+        ] {
+            let remedy = row_remedy(state, code);
+            assert_eq!(remedy.is_some(), expected.is_some(), "{state} {code}: {remedy:?}");
+            assert!(
+                remedy.unwrap_or_default().contains(expected.unwrap_or_default()),
+                "{state} {code}: {remedy:?}"
+            );
+        }
+    }
+}

@@ -12,3 +12,4 @@ mod browser;
 mod deeds;
 mod driver;
 mod harness;
+mod scenes;

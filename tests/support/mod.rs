@@ -6,6 +6,7 @@
 
 pub(crate) mod faults;
 pub(crate) mod machine;
+pub(crate) mod scenes;
 pub(crate) mod server;
 pub(crate) mod verdict;
 

@@ -24,7 +24,7 @@ use crate::clock::{UnixMillis, Wall};
 use crate::job::{Files, Job};
 use crate::ledger::{LedgerError, Owner, Reader, Store};
 use crate::page::Source;
-use crate::view::{Counts, Overview, RowStory, RowsPage, RowsQuery, Snapshot};
+use crate::view::{self, Counts, Overview, RowCard, RowStory, RowsPage, RowsQuery, Snapshot};
 
 use super::outputs::{selection_of, status_of};
 use past::Past;
@@ -107,6 +107,11 @@ impl BatchView {
         }
     }
 
+    /// The same, with the words that name this batch in the commands that hints suggest.
+    pub(super) fn named(self, selection: Vec<String>) -> BatchView {
+        BatchView { selection, ..self }
+    }
+
     /// The overview, but for what only the process at work knows.
     fn look(&self, kept: &mut Kept) -> Result<Overview, LedgerError> {
         let at = Wall::System.now();
@@ -147,6 +152,15 @@ impl BatchView {
 
     fn is_at_work(&self) -> bool {
         Store::owner(&self.job.ledger).is_some()
+    }
+}
+
+impl view::html::Rows for BatchView {
+    type Error = LedgerError;
+
+    fn each(&self, prompt_characters: usize, visit: &mut dyn FnMut(&RowCard)) -> Result<(), LedgerError> {
+        let reader = Reader::open(&self.job.ledger)?;
+        Rows::new(&self.job, &reader, self.is_at_work())?.each(prompt_characters, visit)
     }
 }
 

@@ -86,6 +86,14 @@ impl<'a> Rows<'a> {
         Ok(page)
     }
 
+    /// Every row in the manifest's order, with so much of its prompt.
+    pub(super) fn each(&self, prompt_characters: usize, visit: &mut dyn FnMut(&RowCard)) -> Result<(), LedgerError> {
+        self.reader.for_each_row(|row| {
+            visit(&self.card(row, prompt_characters)?);
+            Ok(())
+        })
+    }
+
     /// Everything about the row with this number in the manifest.
     pub(super) fn story(&self, number: u32) -> Result<Option<RowStory>, LedgerError> {
         let Some(before) = number.checked_sub(1) else {

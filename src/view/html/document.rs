@@ -6,10 +6,6 @@ use super::assets::address;
 use super::markup::{Html, html, put};
 use super::sections::{Section, sections};
 
-/// The Content-Security-Policy of the page and of the door: nothing from elsewhere, nothing inline.
-pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
 /// The live page, complete: a script only keeps it up to date and lists the rows.
 pub fn page(overview: &Overview) -> String {
     let mut html = html!(

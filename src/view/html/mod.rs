@@ -26,7 +26,7 @@ mod sections;
 mod standing;
 
 pub use assets::{Asset, asset};
-pub use document::{PAGE_POLICY, login, page};
+pub use document::{login, page};
 pub use report::{REPORT_MARK, ReportError, Rows, Written, report, report_policy};
 pub use sections::{Section, sections};
 

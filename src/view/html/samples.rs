@@ -6,7 +6,7 @@ use crate::clock::UnixMillis;
 use crate::row::RowState;
 use crate::view::{
     Account, Bill, Cause, Cost, Counts, Distribution, Halt, History, Media, Outcome, Overview, Pause, PauseSpan,
-    RowCard, RowsPage, RowsQuery, Slice, Snapshot, Step, Summary, TaskCounts, Timeline,
+    RowCard, Slice, Snapshot, Step, Summary, TaskCounts, Timeline,
 };
 
 use super::report::Rows;
@@ -384,15 +384,8 @@ impl Many {
 impl Rows for Many {
     type Error = std::convert::Infallible;
 
-    fn page(&mut self, query: &RowsQuery) -> Result<RowsPage, Self::Error> {
-        let fits = |card: &RowCard| query.states.is_empty() || query.states.contains(&card.status);
-        let all = (1..=self.rows).map(|row| self.card(row)).filter(fits);
-        let rows: Vec<RowCard> = all.skip(query.offset as usize).take(query.limit as usize).collect();
-        let total = (1..=self.rows).filter(|row| fits(&self.card(*row))).count();
-        Ok(RowsPage {
-            total: total as u64,
-            offset: query.offset,
-            rows,
-        })
+    fn each(&self, _: usize, visit: &mut dyn FnMut(&RowCard)) -> Result<(), Self::Error> {
+        (1..=self.rows).for_each(|row| visit(&self.card(row)));
+        Ok(())
     }
 }

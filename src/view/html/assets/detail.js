@@ -100,7 +100,7 @@ function image(card, address) {
 
 /** @param {RowCard} card */
 function noImage(card) {
-  const text = make('p', { class: 'missing' }, make('b', {}, 'The image is not here'));
+  const text = make('p', { class: 'missing' }, make('b', {}, 'The image cannot be shown here'));
   const { file = null, url = null } = card.image ?? {};
   if (url) text.append(link(url));
   else if (file) text.append(outside(file));
@@ -150,7 +150,7 @@ function trouble(story) {
   if (!story.message && !story.code) return null;
   const what = make('p', {}, stateWord(story.status), ' ');
   if (story.code && story.code !== story.status) what.append(make('code', {}, outside(story.code)), ' ');
-  if (story.message) what.append(outside(story.message));
+  if (story.message) what.append(make('bdi', {}, sentence(story.message)));
   const box = make('div', { class: 'trouble' }, what);
   if (story.remedy) box.append(make('p', {}, make('b', {}, 'What to do: '), sentence(story.remedy), '.'));
   return box;

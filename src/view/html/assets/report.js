@@ -58,9 +58,6 @@ function beside(file) {
   return file.startsWith('/') ? `file://${path}` : `./${path}`;
 }
 
-// As `report.html` it comes from the live page's server, which has the files elsewhere.
-const isServed = location.protocol !== 'file:' && location.pathname.endsWith('/report.html');
-
 const place = document.getElementById('rows');
 if (place) {
   new Rows(place, {
@@ -77,8 +74,7 @@ if (place) {
     },
     address(card, kind) {
       const file = card[kind]?.file;
-      if (!file) return null;
-      return isServed ? `media/${card.row}/${kind}` : beside(file);
+      return file ? beside(file) : null;
     },
   });
 }

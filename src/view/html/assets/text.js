@@ -29,7 +29,9 @@ export function make(tag, properties = {}, ...children) {
       element.setAttribute(name, value === true ? '' : String(value));
     }
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ''));
+  for (const child of children) {
+    if (child) element.append(child);
+  }
   return element;
 }
 
@@ -39,7 +41,7 @@ export function make(tag, properties = {}, ...children) {
  * @param {string} [className]
  */
 export function outside(text, className) {
-  return make('bdi', { class: className }, visible(text));
+  return make('bdi', { class: className, dir: 'auto' }, visible(text));
 }
 
 /**

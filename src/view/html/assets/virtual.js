@@ -7,8 +7,8 @@
  */
 const TALLEST = 8_000_000;
 
-/** Lines that are drawn above and below those in sight. */
-const SPARE = 6;
+/** Pixels above and below those in sight that are drawn, too. */
+const SPARE = 240;
 
 export class VirtualList {
   /**
@@ -29,6 +29,7 @@ export class VirtualList {
     this.canvas.className = 'canvas';
     this.shown = document.createElement('div');
     this.shown.className = 'shown';
+    for (const box of [this.canvas, this.shown]) box.setAttribute('role', 'presentation');
     this.canvas.append(this.shown);
     viewport.replaceChildren(this.canvas);
     this.frame = 0;
@@ -86,8 +87,8 @@ export class VirtualList {
   render() {
     const { scrollTop, clientHeight } = this.viewport;
     const top = scrollTop * this.squeeze();
-    const firstLine = Math.max(0, Math.floor(top / this.lineHeight) - SPARE);
-    const lastLine = Math.ceil((top + clientHeight) / this.lineHeight) + SPARE;
+    const firstLine = Math.max(0, Math.floor((top - SPARE) / this.lineHeight));
+    const lastLine = Math.ceil((top + clientHeight + SPARE) / this.lineHeight);
     const first = firstLine * this.columns;
     const last = Math.min(this.total, lastLine * this.columns) - 1;
     for (const [index, item] of this.items) {

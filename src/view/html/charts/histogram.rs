@@ -13,11 +13,14 @@ const WHOLE: u32 = 178;
 /// Most bounds that are written below.
 const MOST_LABELS: usize = 6;
 
+/// Fewest columns, where there are so many.
+const FEWEST: usize = 7;
+
 /// Units of the stretched picture.
 const COLUMN: f64 = 10.0;
 const TALL: f64 = 1_000.0;
 
-/// The columns from the first that has something in it to the last, and what of `distribution` is in each.
+/// The columns from the first that has something in it to the last, or a few more, and what of `distribution` is in each.
 struct Columns {
     /// The bounds of the columns: one more than there are columns. The last of a column without an end is the longest.
     bounds: Vec<f64>,
@@ -40,6 +43,10 @@ impl Columns {
         }
         let first = counts.iter().position(|count| *count > 0)?;
         let last = counts.iter().rposition(|count| *count > 0)?;
+        // A column or two would be as wide as the chart and say little: some empty ones beside them, where there are any.
+        let missing = FEWEST.saturating_sub(last - first + 1);
+        let last = (last + missing).min(counts.len() - 1);
+        let first = first.min((last + 1).saturating_sub(FEWEST));
         Some(Columns {
             bounds: bounds.get(first..last + 2)?.to_vec(),
             counts: counts.get(first..=last)?.to_vec(),
@@ -129,7 +136,9 @@ fn picture(html: &mut Html, columns: &Columns, most: u64) {
 /// The bounds of the columns, below: so many as there is room for.
 fn bounds(html: &mut Html, columns: &Columns) {
     let every = columns.counts.len().div_ceil(MOST_LABELS).max(1);
-    for (index, bound) in columns.bounds.iter().enumerate().step_by(every) {
+    let labelled = columns.bounds.iter().enumerate().step_by(every);
+    for (place, (index, bound)) in labelled.enumerate() {
+        let class = if place % 2 == 1 { "tick-x spare" } else { "tick-x" };
         let share = wide(index) / wide(columns.counts.len()) * 100.0;
         let anchor = match share {
             ..1.0 => "start",
@@ -138,7 +147,8 @@ fn bounds(html: &mut Html, columns: &Columns) {
         };
         put!(
             html,
-            r#"<text class="tick-x" x="{:.2}%" y="{}" text-anchor="{}">{}</text>"#,
+            r#"<text class="{}" x="{:.2}%" y="{}" text-anchor="{}">{}</text>"#,
+            class,
             share,
             WHOLE - 6,
             anchor,
@@ -153,10 +163,10 @@ fn quantiles(html: &mut Html, columns: &Columns, distribution: &Distribution) {
     let Some(quantiles) = distribution.quantiles else {
         return;
     };
-    for (index, (name, seconds)) in ["p50", "p90", "p99"].into_iter().zip(quantiles).enumerate() {
+    let marks = ["p50", "p90", "p99"].into_iter().zip(quantiles).zip([38, 24, 10]);
+    // The lines first, so that none crosses a name.
+    for ((_, seconds), y) in marks.clone() {
         let share = columns.share(seconds) * 100.0;
-        let y = [38, 24, 10][index];
-        let (anchor, gap) = if share > 80.0 { ("end", -5) } else { ("start", 5) };
         put!(
             html,
             r#"<line class="quantile" x1="{:.2}%" x2="{:.2}%" y1="{}" y2="{}"/>"#,
@@ -165,6 +175,10 @@ fn quantiles(html: &mut Html, columns: &Columns, distribution: &Distribution) {
             y - 8,
             TOP + HEIGHT
         );
+    }
+    for ((name, seconds), y) in marks {
+        let share = columns.share(seconds) * 100.0;
+        let (anchor, gap) = if share > 80.0 { ("end", -5) } else { ("start", 5) };
         put!(
             html,
             r#"<text class="quantile-name" x="{:.2}%" dx="{}" y="{}" text-anchor="{}">{} {}</text>"#,
@@ -204,16 +218,36 @@ mod tests {
     #[test]
     fn columns_begin_and_end_where_something_is() {
         let distribution = Distribution {
-            bins: vec![(1.0, 0), (2.0, 3), (5.0, 0), (10.0, 1), (20.0, 0)],
-            longest: 9.0,
+            bins: (0..20)
+                .map(|bin| (f64::from(bin + 1), u64::from(bin == 3 || bin == 12)))
+                .collect(),
+            longest: 13.0,
             ..Distribution::default()
         };
         let columns = Columns::of(&distribution).unwrap();
-        assert_eq!(columns.bounds, [1.0, 2.0, 5.0, 10.0]);
-        assert_eq!(columns.counts, [3, 0, 1]);
-        assert_eq!(columns.share(1.5), 0.5 / 3.0);
-        assert_eq!(columns.share(11.0), 1.0);
+        assert_eq!((columns.bounds[0], columns.bounds.len()), (3.0, 11));
+        assert_eq!(columns.counts, [1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(
+            [3.0, 3.5, 13.0, 90.0].map(|at| columns.share(at)),
+            [0.0, 0.05, 1.0, 1.0]
+        );
         assert!(Columns::of(&Distribution::default()).is_none());
+    }
+
+    #[test]
+    fn a_single_column_has_company() {
+        let counts_of = |bins: u32, seen: u32| {
+            let distribution = Distribution {
+                bins: (0..bins)
+                    .map(|bin| (f64::from(bin + 1), u64::from(bin == seen)))
+                    .collect(),
+                ..Distribution::default()
+            };
+            Columns::of(&distribution).unwrap().counts
+        };
+        assert_eq!(counts_of(20, 3), [1, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(counts_of(20, 19), [0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(counts_of(2, 1), [0, 1]);
     }
 
     #[test]

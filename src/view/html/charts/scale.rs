@@ -14,12 +14,12 @@ pub(super) struct Tick<T> {
     pub label: String,
 }
 
-/// The top of a side that begins at 0 and has room for `most`: 1, 2, 4, 5, 6, 8 or 10 times a power of ten, so that half
+/// The top of a side that begins at 0 and has room for `most`: 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten, so that half
 /// of it is round, too. At least 2.
 pub(super) fn top(most: u64) -> u64 {
     let mut unit = 1;
     loop {
-        let round = [1, 2, 4, 5, 6, 8, 10].map(|steps| u64::saturating_mul(steps, unit));
+        let round = [1, 2, 3, 4, 5, 6, 8, 10].map(|steps| u64::saturating_mul(steps, unit));
         if let Some(top) = round.into_iter().find(|top| *top >= most.max(2) && top % 2 == 0) {
             return top;
         }
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn tops_are_round_and_high_enough() {
         let tops = [0, 1, 2, 3, 7, 9, 20, 21, 60, 61, 999, 1_001].map(top);
-        assert_eq!(tops, [2, 2, 2, 4, 8, 10, 20, 40, 60, 80, 1_000, 2_000]);
+        assert_eq!(tops, [2, 2, 2, 4, 8, 10, 20, 30, 60, 80, 1_000, 2_000]);
         assert!(top(u64::MAX) >= u64::MAX - 10);
     }
 

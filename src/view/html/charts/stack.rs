@@ -24,7 +24,7 @@ pub(in crate::view::html) fn chart(parts: &[Part], words: &str) -> Html {
         put!(
             html,
             r#"<g><title>{}: {}</title><rect class="s-{}" x="{:.3}%" width="{:.3}%" height="16"/>"#,
-            part.class,
+            part.class.replace('-', " "),
             grouped(part.count),
             part.class,
             left,

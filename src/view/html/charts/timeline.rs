@@ -174,7 +174,7 @@ impl Plot<'_> {
         let window = lasting(window_of(self.rate));
         put!(
             html,
-            r#"<text class="caption" y="{}">fullest {} of it</text>"#,
+            r#"<text class="caption" y="{}">fullest {} window</text>"#,
             PEAKS_TOP - 10,
             window
         );

@@ -22,6 +22,11 @@ impl Budget {
         Budget((ROWS / rows.max(1)).clamp(LEAST, MOST))
     }
 
+    /// More characters of a prompt there is never room for.
+    pub(super) fn prompt_characters(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+
     /// What of `prompt` there is room for, in a row whose other things take so many bytes.
     pub(super) fn prompt<'a>(self, prompt: &'a str, others: usize) -> &'a str {
         let room = usize::try_from(self.0).unwrap_or(usize::MAX).saturating_sub(others);

@@ -14,7 +14,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::view::{Overview, RowsPage, RowsQuery};
+use crate::view::wording::grouped;
+use crate::view::{Overview, RowCard};
 
 use super::assets::{ICON, REPORT_SCRIPT, STYLE};
 use super::document::{all_placed, patterns, placed, rows as place_for_rows};
@@ -23,20 +24,19 @@ use super::sections::{in_order, timelines};
 
 use budget::Budget;
 use problems::Problems;
+use rows::List;
 
 /// By this, which stands in the first kilobyte, a report is known to be one.
 pub const REPORT_MARK: &str = r#"<meta name="generator" content="hailuo-batch report"#;
-
-/// Rows asked for at once.
-const PAGE: u32 = 1_000;
 
 /// Where the rows of a report come from.
 pub trait Rows {
     /// Why they cannot be read.
     type Error;
 
-    /// A part of the rows, as for the list of the page.
-    fn page(&mut self, query: &RowsQuery) -> Result<RowsPage, Self::Error>;
+    /// Calls `visit` with every row in the manifest's order. Called twice. Of a prompt the first `prompt_characters` are
+    /// enough.
+    fn each(&self, prompt_characters: usize, visit: &mut dyn FnMut(&RowCard)) -> Result<(), Self::Error>;
 }
 
 /// What a report has become.
@@ -61,36 +61,25 @@ pub enum ReportError<E: std::error::Error + 'static> {
     Write(#[from] io::Error),
 }
 
-/// The Content-Security-Policy that a report has inside of it; to be sent with it, too, where it comes from a server.
-/// Only its own style and script; images and videos beside it, or from the server it came from.
-pub fn report_policy() -> String {
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
-    format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self' file: data:; media-src 'self' \
-         file:; base-uri 'none'; form-action 'none'",
-        hash(&REPORT_SCRIPT),
-        hash(STYLE)
-    )
-}
-
-/// Writes the report of a batch to `out`, reading its rows page by page: those with problems, then all.
-pub fn report<R>(overview: &Overview, source: &mut R, out: &mut dyn Write) -> Result<Written, ReportError<R::Error>>
+/// Writes the report of a batch to `out`.
+pub fn report<R>(overview: &Overview, source: &R, out: &mut dyn Write) -> Result<Written, ReportError<R::Error>>
 where
     R: Rows,
     R::Error: std::error::Error + 'static,
 {
     let mut out = Counted { out, bytes: 0 };
     let mut problems = Problems::default();
-    each_row(source, problems::query(), |card| {
-        problems.add(card);
-        Ok(())
-    })?;
+    source
+        .each(0, &mut |card| problems.add(card))
+        .map_err(ReportError::Rows)?;
     out.write_all(head(overview).into_string().as_bytes())?;
     out.write_all(body(overview, &problems).into_string().as_bytes())?;
 
-    let rows = overview.summary.counts.rows();
-    let mut list = rows::List::begin(&mut out, Budget::of(rows))?;
-    each_row(source, RowsQuery::default(), |card| list.add(card))?;
+    let budget = Budget::of(overview.summary.counts.rows());
+    let mut list = List::begin(&mut out, budget)?;
+    source
+        .each(budget.prompt_characters(), &mut |card| list.add(card))
+        .map_err(ReportError::Rows)?;
     let (rows, cut) = list.end()?;
     out.write_all(foot(rows, cut).into_string().as_bytes())?;
     out.flush()?;
@@ -101,27 +90,16 @@ where
     })
 }
 
-/// Calls `each` with every row that `query` asks for.
-fn each_row<R>(
-    source: &mut R,
-    query: RowsQuery,
-    mut each: impl FnMut(&crate::view::RowCard) -> io::Result<()>,
-) -> Result<(), ReportError<R::Error>>
-where
-    R: Rows,
-    R::Error: std::error::Error + 'static,
-{
-    let mut query = RowsQuery { limit: PAGE, ..query };
-    loop {
-        let page = source.page(&query).map_err(ReportError::Rows)?;
-        for card in &page.rows {
-            each(card)?;
-        }
-        query.offset += page.rows.len() as u64;
-        if page.rows.is_empty() || query.offset >= page.total {
-            return Ok(());
-        }
-    }
+/// What a report may do: run its own script and use its own style, and show the images and videos that lie beside it, or
+/// that the server has it came from. It stands in the report, and a server sends it along.
+pub fn report_policy() -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self' file: data:; media-src 'self' \
+         file:; base-uri 'none'; form-action 'none'",
+        hash(&REPORT_SCRIPT),
+        hash(STYLE)
+    )
 }
 
 fn head(overview: &Overview) -> Html {
@@ -189,8 +167,8 @@ fn foot(rows: u64, cut: u64) -> Html {
         put!(
             html,
             "<p>To keep this file small, {} of {} prompts are here with their beginning only; the manifest has them whole.</p>",
-            crate::view::wording::grouped(cut),
-            crate::view::wording::grouped(rows)
+            grouped(cut),
+            grouped(rows)
         );
     }
     put!(html, "</footer>\n<script type=\"module\">");

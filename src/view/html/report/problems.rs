@@ -7,7 +7,7 @@ use crate::row::RowState;
 use crate::view::html::markup::{Html, html, put};
 use crate::view::html::sections::{self, heading, is_problem};
 use crate::view::wording::counted;
-use crate::view::{Cause, Overview, RowCard, RowsQuery};
+use crate::view::{Cause, Overview, RowCard};
 
 /// Problems told apart. Messages that quote their row would make one of each.
 const MOST: usize = 500;
@@ -36,24 +36,9 @@ struct Place {
     id: Option<String>,
 }
 
-/// The rows that may have one.
-pub(super) fn query() -> RowsQuery {
-    RowsQuery {
-        states: [
-            RowState::Invalid,
-            RowState::Rejected,
-            RowState::Unknown,
-            RowState::Failed,
-            RowState::Succeeded,
-        ]
-        .into(),
-        ..RowsQuery::default()
-    }
-}
-
 impl Problems {
     pub(super) fn add(&mut self, card: &RowCard) {
-        if !is_problem(card.status, card.code.is_some()) {
+        if !is_problem(card.status, card.code.as_deref()) {
             return;
         }
         let code = escape::excerpt(card.code.as_deref().unwrap_or_default(), MESSAGE);

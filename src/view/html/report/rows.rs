@@ -28,6 +28,8 @@ pub(super) struct List<'a, 'o> {
     texts: HashMap<String, usize>,
     /// What to do about rows of a state with a code.
     remedies: serde_json::Map<String, Value>,
+    /// Why nothing more is written.
+    failed: Option<io::Error>,
 }
 
 impl<'a, 'o> List<'a, 'o> {
@@ -40,18 +42,26 @@ impl<'a, 'o> List<'a, 'o> {
             cut: 0,
             texts: HashMap::new(),
             remedies: serde_json::Map::new(),
+            failed: None,
         })
     }
 
-    pub(super) fn add(&mut self, card: &RowCard) -> io::Result<()> {
+    /// A failure to write is told at the end.
+    pub(super) fn add(&mut self, card: &RowCard) {
+        if self.failed.is_some() {
+            return;
+        }
         let text = self.values(card);
         let gap = if self.rows == 0 { "" } else { ",\n" };
         self.rows += 1;
-        write!(self.out, "{gap}{}", escape::for_script(&text))
+        self.failed = write!(self.out, "{gap}{}", escape::for_script(&text)).err();
     }
 
     /// Ends the list. How many rows it has, and how many prompts were cut.
     pub(super) fn end(self) -> io::Result<(u64, u64)> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
         let mut texts: Vec<(String, usize)> = self.texts.into_iter().collect();
         texts.sort_by_key(|(_, number)| *number);
         let texts: Vec<String> = texts.into_iter().map(|(text, _)| text).collect();
@@ -94,13 +104,12 @@ impl<'a, 'o> List<'a, 'o> {
         ];
         let others: usize = values.iter().map(|value| cost_of(&value.to_string()) + 1).sum();
         let prompt = self.budget.prompt(&card.prompt, others);
-        values[4] = match prompt.len() == card.prompt.len() {
-            true => json!(prompt),
-            false => {
-                self.cut += 1;
-                json!(format!("{prompt}…"))
-            }
-        };
+        if prompt.len() == card.prompt.len() {
+            values[4] = json!(prompt);
+        } else {
+            self.cut += 1;
+            values[4] = json!(format!("{prompt}…"));
+        }
         while values.last().is_some_and(Value::is_null) {
             values.pop();
         }

@@ -44,11 +44,11 @@ pub(in crate::view::html) fn heading(cause: &Cause) -> Html {
         put!(html, r#" <code><bdi>{}</bdi></code>"#, escape::excerpt(code, 40));
     }
     if !message.is_empty() {
-        put!(html, r#" <bdi class="message">{}</bdi>"#, message);
+        put!(html, r#" <bdi class="message">{}</bdi>"#, sentence(message));
     }
     put!(html, "</p>");
     if let Some(remedy) = row_remedy(*state, code) {
-        put!(html, r#"<p class="remedy">{}</p>"#, sentence(&capital(remedy)));
+        put!(html, r#"<p class="remedy">{}.</p>"#, sentence(&capital(remedy)));
     }
     html
 }
@@ -98,11 +98,12 @@ pub(in crate::view::html) fn next(overview: &Overview) -> Html {
     html
 }
 
-/// Whether a row in this state belongs to the problems: without a code only where the state says so itself.
-pub(in crate::view::html) fn is_problem(state: RowState, has_code: bool) -> bool {
+/// Whether a row belongs to the problems: by its state, or by what came with it.
+pub(in crate::view::html) fn is_problem(state: RowState, code: Option<&str>) -> bool {
     match state {
         RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed => true,
-        RowState::Succeeded => has_code,
-        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => false,
+        // Its video could not be saved.
+        RowState::Succeeded => code.is_some(),
+        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => code == Some("changed"),
     }
 }

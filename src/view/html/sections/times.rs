@@ -17,6 +17,7 @@ pub(super) fn section(overview: &Overview) -> Html {
     .collect();
     if figures.is_empty() {
         put!(html, r#"<p class="nothing">No answer yet.</p>"#);
+        return html;
     }
     put!(html, r#"<div class="side-by-side">"#);
     for figure in figures {
