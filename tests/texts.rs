@@ -97,6 +97,8 @@ fn help() {
         ("check_help", &["check", "-h"]),
         ("status_help", &["status", "-h"]),
         ("settle_help", &["settle", "--help"]),
+        ("serve_help", &["serve", "-h"]),
+        ("report_help", &["report", "--help"]),
         ("init_help", &["init", "--help"]),
     ] {
         let ended = desk.run(arguments);
