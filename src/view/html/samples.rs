@@ -289,7 +289,7 @@ fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bo
     Timeline {
         run,
         started_at,
-        ended_at: ended.then(|| begin(slices.len() as u32)),
+        ended_at: ended.then(|| begin(u32::try_from(slices.len()).unwrap())),
         halted: None,
         slice: seconds(slice),
         pauses: pause_at
@@ -347,12 +347,12 @@ impl Many {
         RowCard {
             row,
             place: format!("line {}", row + 1),
-            id: (row % 3 != 0).then(|| format!("shot-{row:05}")),
+            id: (!row.is_multiple_of(3)).then(|| format!("shot-{row:05}")),
             status,
             prompt,
             code: text(code),
             message: text(message),
-            attempts: u32::from(sent) + u32::from(row % 11 == 0),
+            attempts: u32::from(sent) + u32::from(row.is_multiple_of(11)),
             submitted_at,
             completed_at: submitted_at
                 .filter(|_| has_video)
