@@ -11,8 +11,8 @@ use crate::view::Snapshot;
 
 use super::console::Console;
 use super::metrics_file::MetricsFile;
-use super::observer::{Watched, live_of};
 use super::outputs::write_results;
+use super::overview::Live;
 
 /// The results are written again at most this often during a run.
 const RESULTS_EVERY: Duration = Duration::from_secs(60);
@@ -36,9 +36,9 @@ pub(super) struct Background {
 }
 
 impl Background {
-    pub(super) fn start(job: &Job, console: &Console, watched: Watched, stop: watch::Receiver<bool>) -> Background {
+    /// `live` says where the run stands.
+    pub(super) fn start(job: &Job, console: &Console, live: Live, stop: watch::Receiver<bool>) -> Background {
         let (done, is_done) = watch::channel(false);
-        let live = live_of(watched, job);
         let metrics = MetricsFile::of(job, console, Some(Arc::clone(&live)));
         let metrics = metrics.map(|file| tokio::spawn(file.keep(is_done.clone())));
         let progress = show_progress(console.clone(), move |_| live(), is_done.clone());

@@ -195,7 +195,7 @@ fn folder_of(job: &Job, service: &Service, folder: &Path) -> Result<Folder<Clien
 }
 
 /// The folder that results show files relative to.
-fn home_of(job: &Job) -> PathBuf {
+pub(super) fn home_of(job: &Job) -> PathBuf {
     match job.manifest.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),

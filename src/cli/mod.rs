@@ -24,6 +24,7 @@ mod observer;
 mod open_batch;
 mod outputs;
 mod overview;
+mod page;
 mod receiving;
 mod report;
 mod run;
@@ -79,7 +80,8 @@ Where several apply: 130 and 143 before 3, 3 before 4, 4 before 1.
 
 Every option can also be set in the environment (HAILUO_BATCH_RATE for --rate) and in a job file
 (--job). The API key is read from KIE_API_KEY or --api-key-file, the key of callbacks from
-KIE_WEBHOOK_KEY or --webhook-key-file; neither is ever shown.";
+KIE_WEBHOOK_KEY or --webhook-key-file, the page's token from HAILUO_BATCH_TOKEN or --token-file;
+none of them is ever shown.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -101,11 +103,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     forbid_core_dumps();
     tell_of_panics_once();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let words = arguments
-        .iter()
-        .skip(1)
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect();
+    let words = words_of(&arguments);
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -124,6 +122,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Man(args) => manual::man(&args),
     };
     ended.unwrap_or_else(|failure| failure.report().into())
+}
+
+/// The command line as hints repeat it and summaries record it: without the one secret that may stand in it.
+fn words_of(arguments: &[OsString]) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for argument in arguments.iter().skip(1) {
+        let word = argument.to_string_lossy();
+        let is_token = words.last().is_some_and(|last| last == "--token");
+        words.push(match word.split_once('=') {
+            _ if is_token => "…".to_owned(),
+            Some(("--token", _)) => "--token=…".to_owned(),
+            _ => word.into_owned(),
+        });
+    }
+    words
 }
 
 fn in_runtime<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -181,6 +194,19 @@ fn tell_of_panics_once() {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_token_is_no_part_of_what_hints_repeat() {
+        let words = |line: &str| words_of(&line.split(' ').map(OsString::from).collect::<Vec<_>>()).join(" ");
+        assert_eq!(
+            words("program run a.csv --token secret --json"),
+            "run a.csv --token … --json"
+        );
+        assert_eq!(
+            words("program run --token=secret --token-file=x"),
+            "run --token=… --token-file=x"
+        );
+    }
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {

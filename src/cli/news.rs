@@ -176,6 +176,10 @@ pub(super) fn tell_of_signal_to_collector(console: &Console, signal: Signal) {
     ));
 }
 
+pub(super) fn tell_of_signal_to_viewers(console: &Console, signal: Signal) {
+    console.notice(&format!("{}: the page is no longer shown", name_of(signal)));
+}
+
 pub(super) fn tell_of_signal_to_looker(console: &Console, signal: Signal) {
     console.notice(&format!("{}: no more images are looked at", name_of(signal)));
 }

@@ -28,6 +28,14 @@ pub(super) struct Watched {
     pub collecting: Option<(Waiting, watch::Receiver<collect::Standing>)>,
 }
 
+impl Watched {
+    /// Whether whoever looks at tasks still does, if anybody was to.
+    pub(super) fn is_well(&self) -> bool {
+        let collecting = self.collecting.as_ref();
+        collecting.is_none_or(|(_, standing)| standing.has_changed().is_ok())
+    }
+}
+
 /// Rows that are sent.
 #[derive(Clone)]
 pub(super) struct Sending {

@@ -22,9 +22,9 @@ use super::failure::Failure;
 use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{Account, Ended};
-use super::observer::Watched;
+use super::observer::{Watched, live_of};
 use super::outputs::{note_results, selection_of, summary_of, write_results};
-use super::receiving::Listener;
+use super::receiving::{Listener, Reception};
 use super::signals::Signals;
 
 /// The options that both commands have.
@@ -145,7 +145,7 @@ impl OpenBatch<'_> {
         if collector.waiting.tasks + collector.waiting.videos > 0 || manner.forever {
             news::tell_of_the_collection(console, collector.waiting, folder);
         }
-        let (store, report) = collect(job, console, &signals, store, collector, listener).await?;
+        let (store, report, reception) = collect(job, console, &signals, store, collector, listener).await?;
         service.leave().await;
         let written = blocking({
             let job = job.clone();
@@ -163,14 +163,18 @@ impl OpenBatch<'_> {
         collecting::fill_in(&mut summary, &report, saving);
         note_results(&mut summary, job, &written);
         metrics_file::write_last(job, console, &summary).await;
+        let ending = console.conclude(job.output.json, &summary);
+        if let Some(reception) = reception {
+            reception.end().await;
+        }
         Ok(Ended {
-            ending: console.conclude(job.output.json, &summary),
+            ending,
             account: Account::Summary(Box::new(summary)),
         })
     }
 }
 
-/// Collects without sending anything, and gives the ledger back.
+/// Collects without sending anything, and gives the ledger back. Viewers are not sent away yet.
 async fn collect(
     job: &Job,
     console: &Console,
@@ -178,10 +182,11 @@ async fn collect(
     store: Store,
     collector: Collector,
     listener: Option<Listener>,
-) -> Result<(Store, CollectReport), Failure> {
+) -> Result<(Store, CollectReport, Option<Reception>), Failure> {
     // No run of its own: nothing is sent.
     let (writer, thread) = store.into_writer(0)?;
-    let receiver = listener.map(|listener| listener.start(console, writer.clone(), Arc::clone(&collector.wake)));
+    let reception = listener.map(|listener| listener.start(console, writer.clone(), Arc::clone(&collector.wake)));
+    let reception = reception.transpose()?;
     let waiting = collector.waiting;
     let (_, not_feeding) = watch::channel(false);
     let (collecting, watched) = collector.start(console, writer, not_feeding, signals.stop.clone());
@@ -189,11 +194,15 @@ async fn collect(
         sending: None,
         collecting: Some((waiting, watched)),
     };
-    let background = Background::start(job, console, watched, signals.stop.clone());
+    let live = live_of(watched.clone(), job);
+    if let Some(reception) = &reception {
+        reception.show_work(Arc::clone(&live), watched);
+    }
+    let background = Background::start(job, console, live, signals.stop.clone());
     let report = collecting::ended(collecting).await;
-    if let Some(receiver) = receiver {
-        receiver.stop().await;
+    if let Some(reception) = &reception {
+        reception.work_is_done();
     }
     background.end().await;
-    Ok((collecting::joined(thread).await, report))
+    Ok((collecting::joined(thread).await, report, reception))
 }

@@ -29,9 +29,9 @@ use super::intake;
 use super::metrics_file::{self, MetricsFile};
 use super::news;
 use super::notices::{self, Account, Ended, Occasion};
-use super::observer::{Sending, Watched};
+use super::observer::{Sending, Watched, live_of};
 use super::outputs::{begin_results, estimate, kinds_of, note_results, selection_of, summary_of, write_results};
-use super::receiving::Listener;
+use super::receiving::{Plan, Purpose, Reception};
 use super::same_name;
 use super::signals::Signals;
 
@@ -59,7 +59,8 @@ pub(super) async fn run(args: RunArgs, words: Vec<String>) -> Result<ExitCode, F
     let selection = selection_of(&args.settings.files);
     let job = Job::load(args.settings)?.for_run();
     let console = Console::new(&job)?;
-    let work = run_job(&job, &console, started, selection, words);
+    // Most of the program: on the heap it is moved as a pointer.
+    let work = Box::pin(run_job(&job, &console, started, selection, words));
     Ok(notices::around(&job, &console, Occasion::Run, work).await)
 }
 
@@ -72,6 +73,9 @@ async fn run_job(
 ) -> Result<Ended, Failure> {
     let authorization = authorization(job, console)?;
     collecting::names_of(job)?;
+    let listen = job.collect.listen;
+    let plan = listen.map(|address| Plan::of(job, console, address, Purpose::Run));
+    let plan = plan.transpose()?;
     if let Some(folder) = &job.collect.folder {
         collecting::make_folder(folder)?;
     }
@@ -89,13 +93,14 @@ async fn run_job(
     let files = images.files();
     drop((survey, images));
 
-    let signals = Signals::listen(&console, news::tell_of_signal)?;
+    let signals = Signals::listen(console, news::tell_of_signal)?;
     let Sent {
         store,
         report,
         collected,
         refused,
-    } = send(store, job, console, authorization, files, &signals).await?;
+        reception,
+    } = send(store, job, console, authorization, files, plan, &signals).await?;
     news::tell_of_announced(
         console,
         Reader::open(&job.ledger).and_then(|reader| reader.announced_rows()),
@@ -129,8 +134,12 @@ async fn run_job(
     }
     note_results(&mut summary, job, &written);
     metrics_file::write_last(job, console, &summary).await;
+    let ending = console.conclude(job.output.json, &summary);
+    if let Some(reception) = reception {
+        reception.end().await;
+    }
     Ok(Ended {
-        ending: console.conclude(job.output.json, &summary),
+        ending,
         account: Account::Summary(Box::new(summary)),
     })
 }
@@ -205,6 +214,8 @@ struct Sent {
     collected: Option<CollectReport>,
     /// Why the run did not even begin.
     refused: Option<view::Halt>,
+    /// Viewers, who are to see how it ended.
+    reception: Option<Reception>,
 }
 
 impl Sent {
@@ -220,6 +231,7 @@ impl Sent {
             report,
             collected: job.collect.wait.then(CollectReport::default),
             refused,
+            reception: None,
         }
     }
 }
@@ -231,6 +243,7 @@ async fn send(
     console: &Console,
     authorization: HeaderValue,
     files: ImageFiles,
+    plan: Option<Plan>,
     signals: &Signals,
 ) -> Result<Sent, Failure> {
     let reader = Reader::open(&job.ledger)?;
@@ -261,8 +274,8 @@ async fn send(
     let spent = if job.budget.is_some() { reader.spent()?.0 } else { 0.0 };
     drop(reader);
     let config = dispatch_config(job, spent, store.last_attempts(LAST_ATTEMPTS)?);
-    let listener = match job.collect.listen {
-        Some(address) => Some(Listener::bind(job, console, address).await?),
+    let listener = match plan {
+        Some(plan) => Some(plan.bind(console).await?),
         None => None,
     };
     let collector = match job.collect.wait || announced > 0 {
@@ -305,9 +318,10 @@ async fn send(
     let vigil = Vigil::start(job, Arc::clone(&service.client), console, opening, watched.clone());
     let (feeding, is_feeding) = watch::channel(true);
     let wake = collector.as_ref().map(|collector| Arc::clone(&collector.wake));
-    let receiver = listener
+    let reception = listener
         .zip(wake)
         .map(|(listener, wake)| listener.start(console, writer.clone(), wake));
+    let reception = reception.transpose()?;
     let collecting = collector.map(|collector| {
         let waiting = collector.waiting;
         let (collecting, standing) = collector.start(console, writer.clone(), is_feeding, signals.stop.clone());
@@ -327,7 +341,11 @@ async fn send(
             .filter(|_| is_shown)
             .map(|(_, watched)| watched.clone()),
     };
-    let background = Background::start(job, console, watched, signals.stop.clone());
+    let live = live_of(watched.clone(), job);
+    if let Some(reception) = &reception {
+        reception.show_work(Arc::clone(&live), watched);
+    }
+    let background = Background::start(job, console, live, signals.stop.clone());
     let client = Arc::clone(&service.client);
     let read: ReadImage = Arc::new(move |path, sha256| intake::image_for_upload(&files, path, sha256));
     let images = UploadedImages::new(Arc::clone(&client), writer.clone(), read, Wall::System);
@@ -339,8 +357,8 @@ async fn send(
         Some((collecting, _)) => Some(collecting::ended(collecting).await),
         None => None,
     };
-    if let Some(receiver) = receiver {
-        receiver.stop().await;
+    if let Some(reception) = &reception {
+        reception.work_is_done();
     }
     background.end().await;
     let mut store = collecting::joined(thread).await;
@@ -362,6 +380,7 @@ async fn send(
         report,
         collected,
         refused: None,
+        reception,
     })
 }
 

@@ -121,7 +121,7 @@ fn ignored_from_the_start() -> u64 {
         .unwrap_or(0)
 }
 
-fn ending_of(signal: Signal) -> Ending {
+pub(super) fn ending_of(signal: Signal) -> Ending {
     match signal {
         Signal::Interrupt => Ending::Interrupted,
         Signal::Terminate => Ending::Terminated,

@@ -166,7 +166,9 @@ impl LedgerError {
     pub fn help(&self) -> String {
         match self {
             LedgerError::Locked { .. } => {
-                "wait until it has finished, or end it; one run works on a ledger at a time".into()
+                "wait until it has finished, or end it; one run works on a ledger at a time. To look on meanwhile: \
+                 `hailuo-batch status`, or `hailuo-batch serve --view-only` for a page"
+                    .into()
             }
             LedgerError::Missing { .. } => "nothing has been run yet, or the ledger is elsewhere: start with `hailuo-batch run`, or name it with `--ledger`".into(),
             LedgerError::Empty { path } | LedgerError::Corrupt { path, .. } => format!(

@@ -16,12 +16,6 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The same for a report, which is a file of its own: everything is in it, and it gets at nothing else, as if it had been
-/// opened from a disk.
-pub(super) const REPORT_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                                        img-src data:; media-src data:; form-action 'none'; base-uri 'none'; \
-                                        frame-ancestors 'none'; sandbox allow-scripts allow-popups allow-downloads";
-
 /// What every answer says, unless it says something else itself.
 const ALWAYS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),

@@ -4,7 +4,7 @@
 //! A viewer chooses a row, never a place: what is read is what the ledger has for that row, and it is only shown if its
 //! bytes are a picture or a video.
 
-mod file;
+pub(super) mod file;
 mod remote;
 
 use std::fs::File;

@@ -27,6 +27,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::io::Write;
 use std::sync::Arc;
 
 use axum::Router;
@@ -77,9 +78,14 @@ pub struct Renderer {
     pub asset: fn(&str) -> Option<Asset>,
     /// The batch in Prometheus' text format.
     pub metrics: fn(&Overview) -> String,
-    /// The report as of now, as HTML, or why there is none. Reads the whole ledger.
-    pub report: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
+    /// Writes the report as of now, as HTML, or says why there is none. Reads the whole ledger.
+    pub report: WriteReport,
+    /// What a report may do, as a Content-Security-Policy: it brings its own style and scripts.
+    pub report_policy: fn() -> String,
 }
+
+/// Writes a report, or says in one line why there is none. Called where blocking is allowed.
+pub type WriteReport = Arc<dyn Fn(&mut dyn Write) -> Result<(), String> + Send + Sync>;
 
 /// A file that the page needs, which is part of the program.
 #[derive(Debug, Clone, Copy)]

@@ -1,13 +1,16 @@
 //! What there is on the page, and who answers.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, LOCATION, REFERRER_POLICY,
-    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -21,9 +24,9 @@ use tokio::time::{Instant, sleep, timeout};
 use url::form_urlencoded;
 
 use super::access::{Access, Refusal};
-use super::answer::{self, HTML, JSON, REPORT_POLICY, sealed, sentence};
+use super::answer::{self, HTML, JSON, sealed, sentence};
 use super::board::{Board, blocking};
-use super::media::{Media, OpenImage};
+use super::media::{Media, OpenImage, file};
 use super::places::Places;
 use super::{Asset, Health, PageConfig, Renderer, Source, events, rows};
 use crate::ledger::LedgerError;
@@ -243,7 +246,7 @@ impl Routes {
                 Ok(story) => self.media.video(story.card.video, head).await,
                 Err(failure) => failure,
             },
-            Route::Report => self.report().await,
+            Route::Report => self.report(is_head).await,
             Route::Metrics => match self.board.overview().await {
                 Ok(overview) => answer::with_type(
                     "text/plain; version=0.0.4; charset=utf-8",
@@ -326,25 +329,31 @@ impl Routes {
         }
     }
 
-    async fn report(&self) -> Response {
-        let report = Arc::clone(&self.renderer.report);
-        match self.read(move || Ok(report())).await {
-            Ok(Ok(html)) => {
-                let headers = [
-                    (CONTENT_SECURITY_POLICY, REPORT_POLICY.to_owned()),
-                    (
-                        CONTENT_DISPOSITION,
-                        format!("inline; filename=\"{}\"", file_name_of(&self.name)),
-                    ),
-                ];
-                (headers, answer::with_type(HTML, html)).into_response()
-            }
+    async fn report(&self, is_head: bool) -> Response {
+        let write = Arc::clone(&self.renderer.report);
+        let (file, length) = match self.read(move || Ok(written(&*write))).await {
+            Ok(Ok(written)) => written,
             Ok(Err(why)) => {
                 let text = format!("there is no report: {why}");
-                sentence(StatusCode::SERVICE_UNAVAILABLE, &text, false)
+                return sentence(StatusCode::SERVICE_UNAVAILABLE, &text, false);
             }
-            Err(failure) => failure.answer(false),
-        }
+            Err(failure) => return failure.answer(false),
+        };
+        let body = match is_head {
+            true => Body::empty(),
+            false => file::send(file, 0..length),
+        };
+        // Its own policy says nothing of frames, as it could not where it stands in the file itself.
+        let policy = format!("{}; frame-ancestors 'none'", (self.renderer.report_policy)());
+        let headers = [
+            (CONTENT_LENGTH, length.to_string()),
+            (CONTENT_SECURITY_POLICY, policy),
+            (
+                CONTENT_DISPOSITION,
+                format!("inline; filename=\"{}\"", file_name_of(&self.name)),
+            ),
+        ];
+        (headers, answer::with_type(HTML, body)).into_response()
     }
 
     async fn health(&self) -> Response {
@@ -386,7 +395,7 @@ impl Routes {
         (StatusCode::UNAUTHORIZED, headers, page).into_response()
     }
 
-    async fn log_in(&self, headers: &HeaderMap, body: axum::body::Body) -> Response {
+    async fn log_in(&self, headers: &HeaderMap, body: Body) -> Response {
         let body = match timeout(LOGIN_TIMEOUT, Limited::new(body, LARGEST_LOGIN).collect()).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => return sentence(StatusCode::PAYLOAD_TOO_LARGE, "a login is short", false),
@@ -446,6 +455,17 @@ impl NotRead {
             NotRead::Unreadable(error) => unreadable(error, is_api),
         }
     }
+}
+
+/// A report in a file that nobody else sees and that is gone with its last reader: many rows are too much for memory, and
+/// a slow viewer must not keep the ledger's other readers waiting.
+fn written(write: &(dyn Fn(&mut dyn Write) -> Result<(), String> + Send + Sync)) -> Result<(File, u64), String> {
+    let failed = |error: io::Error| format!("it cannot be kept: {error}");
+    let mut out = BufWriter::new(tempfile::tempfile().map_err(failed)?);
+    write(&mut out)?;
+    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+    let length = file.metadata().map_err(failed)?.len();
+    Ok((file, length))
 }
 
 fn unreadable(error: &LedgerError, is_api: bool) -> Response {

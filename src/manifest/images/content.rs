@@ -75,6 +75,15 @@ impl ImageFiles {
     }
 }
 
+impl ImageFiles {
+    /// Opens the image that a cell names, to be looked at; with `allow_outside` also outside of the manifest's folder.
+    pub fn open(&self, image_url: &str, allow_outside: bool) -> Result<File, StaleImage> {
+        let path = image::path_of(image_url).ok_or(StaleImage::Missing)?;
+        let real = file::locate(&self.folder.join(path), (!allow_outside).then_some(&self.folder))?;
+        Ok(file::open(&real)?.0)
+    }
+}
+
 /// The whole file, or a byte more than any image may have.
 fn whole(file: &File) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

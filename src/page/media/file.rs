@@ -131,7 +131,8 @@ pub(super) fn answer(found: io::Result<Shown>, head: &Parts) -> Response {
     response
 }
 
-fn send(file: File, part: Range<u64>) -> Body {
+/// A part of a file, read as it is sent.
+pub(in crate::page) fn send(file: File, part: Range<u64>) -> Body {
     let (feed, body) = streamed();
     // It ends with the part, and when its viewer has left.
     tokio::spawn(async move {
