@@ -2,7 +2,7 @@
 //!
 //! Fences have a meaning here. `sh` is run, and `sh exit=4` must end with that code; `sh no-run` needs a key, the
 //! network, cargo or root; so does `nginx`. `csv NAME` (also `jsonl`, `toml`) is saved under that name first. `text trial` is what the
-//! first command prints, `text faults` the sandbox's own vocabulary.
+//! first command prints, `text faults` the sandbox's own vocabulary, `text progress` what a test of the view draws.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -55,11 +55,22 @@ fn the_other_commands_run_as_they_stand() {
                 place.run(fence);
                 ran += 1;
             }
-            ["sh", "no-run"] | ["nginx"] | ["text", "trial" | "faults"] => {}
+            ["sh", "no-run"] | ["nginx"] | ["text", "trial" | "faults" | "progress"] => {}
             _ => panic!("the test does not know what to do with a fence `{}`", fence.info),
         }
     }
     assert!(ran >= 12, "only {ran} commands were run");
+}
+
+#[test]
+fn the_lines_on_the_terminal_are_drawn_by_a_test_of_the_view() {
+    let tests = fs::read_to_string(root().join("src/view/progress/tests.rs")).unwrap();
+    // A snapshot in the source stands indented.
+    let tests: Vec<&str> = tests.lines().map(str::trim).collect();
+    let fence = fence("text progress").text;
+    let lines: Vec<&str> = fence.lines().map(str::trim).collect();
+    assert!(lines.len() > 5);
+    assert!(tests.windows(lines.len()).any(|drawn| drawn == lines), "{fence}");
 }
 
 /// What cannot be tried here is at least spelled right: the program's name, its commands and its flags.

@@ -870,6 +870,7 @@ mod tests {
             strict: false,
             allow_outside: false,
             problems: None,
+            report: "shots/clips.report.html",
             images: false,
             allow_private_hosts: false,
             max_attempts: 3,

@@ -106,8 +106,11 @@ mod tests {
                 let word = words.next().unwrap();
                 if ["const", "let", "class", "function", "async"].contains(&word) {
                     let name = words.find(|word| *word != "function").unwrap();
-                    let is_entry = *file == "live.js" || *file == "report.js";
-                    assert!(is_entry || names.insert(name.to_owned()), "{file}: a second {name}");
+                    assert!(!names.contains(name), "{file}: a second {name}");
+                    // These two never meet.
+                    if !["live.js", "report.js"].contains(file) {
+                        names.insert(name.to_owned());
+                    }
                 }
             }
         }

@@ -115,9 +115,22 @@ export class Rows {
     this.view = 'list';
     this.open = 0;
     this.active = 0;
-    this.buildBar(place);
-    this.buildList(place);
-    this.dialog = /** @type {HTMLDialogElement} */ (make('dialog', { 'aria-labelledby': 'detail-name' }));
+    /** @type {string} What is told of the row that is shown. */
+    this.told = '';
+    /** @type {AbortController | undefined} */
+    this.asking = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.typing = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.changing = undefined;
+    this.bar = bar(() => this.typed(), (view) => this.choose(view), () => this.offerCodes());
+    this.grid = grid((event) => this.keyInList(event));
+    this.viewport = this.grid.viewport;
+    place.append(this.bar.box, this.grid.box);
+    this.pages = new Pages(source, this.filter, () => {}, () => {});
+    this.list = new VirtualList(this.viewport, (index) => this.draw(index), (first, last) => this.pages.need(first, last));
+    this.sheet = sheet((step) => this.step(step));
+    this.dialog = this.sheet.dialog;
     document.body.append(this.dialog);
     this.dialog.addEventListener('close', () => this.closed());
     this.dialog.addEventListener('click', (event) => { if (event.target === this.dialog) this.dialog.close(); });
@@ -127,57 +140,17 @@ export class Rows {
     window.addEventListener('hashchange', () => this.follow());
     window.addEventListener('popstate', () => this.follow());
     new ResizeObserver(() => this.measure()).observe(this.viewport);
-    this.pages = new Pages(source, this.filter, () => {}, () => {});
     this.follow(true);
   }
 
   // What there is to see.
-
-  /** @param {HTMLElement} place */
-  buildBar(place) {
-    this.search = /** @type {HTMLInputElement} */ (make('input', {
-      type: 'search', class: 'search', placeholder: 'Search prompts, ids, messages', 'aria-label': 'Search the rows',
-      'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', input: () => this.typed(),
-    }));
-    this.code = /** @type {HTMLInputElement} */ (make('input', {
-      type: 'search', class: 'code', placeholder: 'Code', 'aria-label': 'Only rows with this error code', list: 'codes',
-      autocomplete: 'off', spellcheck: 'false', input: () => this.typed(), focus: () => this.offerCodes(),
-    }));
-    this.codes = make('datalist', { id: 'codes' });
-    this.views = ['list', 'gallery'].map((view) => make('button', {
-      type: 'button', 'data-view': view, click: () => this.choose(view),
-    }, view === 'list' ? 'List' : 'Videos'));
-    this.chips = make('div', { class: 'chips', role: 'group', 'aria-label': 'Only rows that are' });
-    this.count = make('span', { class: 'rows-total', role: 'status', 'aria-live': 'polite' });
-    place.append(make('div', { class: 'rows-bar', role: 'search' },
-      this.search, this.code, this.codes,
-      make('span', { class: 'choice', role: 'group', 'aria-label': 'Show as' }, ...this.views),
-      make('div', { class: 'rows-filter' }, this.chips, this.count)));
-  }
-
-  /** @param {HTMLElement} place */
-  buildList(place) {
-    this.head = make('div', { class: 'list-head', role: 'row', 'aria-rowindex': 1 });
-    const names = [['row', 'Row'], ['status', 'Status'], ['prompt', 'Prompt'], ['trouble', 'Trouble'],
-      ['credits', 'Credits'], ['sent', 'Accepted, UTC'], ['took', 'Took']];
-    for (const [name, words] of names) {
-      this.head.append(make('span', { class: `cell-${name}`, role: 'columnheader' }, words));
-    }
-    this.viewport = make('div', { class: 'viewport', role: 'rowgroup', tabindex: -1 });
-    this.box = make('div', {
-      class: 'list', role: 'grid', tabindex: 0, 'aria-labelledby': 'rows-heading', 'aria-readonly': 'true',
-      keydown: (/** @type {KeyboardEvent} */ event) => this.keyInList(event),
-    }, this.head, this.viewport);
-    this.list = new VirtualList(this.viewport, (index) => this.draw(index), (first, last) => this.pages?.need(first, last));
-    place.append(this.box);
-  }
 
   /** Takes the sizes from the style sheet, which knows how wide the window is. */
   measure() {
     if (this.pages.total < 0) return;
     const width = this.viewport.clientWidth;
     // The head has no scroll bar beside it.
-    this.head.style.setProperty('--bar', `${this.viewport.offsetWidth - width}px`);
+    this.grid.head.style.setProperty('--bar', `${this.viewport.offsetWidth - width}px`);
     if (this.view === 'gallery') {
       const columns = Math.max(1, Math.floor((width - 12) / 232));
       this.list.resize(this.pages.total, 264, columns);
@@ -257,8 +230,8 @@ export class Rows {
     const isNew = JSON.stringify([filter, view]) !== JSON.stringify([this.filter, this.view]);
     [this.filter, this.view] = [filter, view];
     if (isNew || isFirst) this.start();
-    if (document.activeElement !== this.search) this.search.value = filter.q;
-    if (document.activeElement !== this.code) this.code.value = filter.code;
+    if (document.activeElement !== this.bar.search) this.bar.search.value = filter.q;
+    if (document.activeElement !== this.bar.code) this.bar.code.value = filter.code;
     const row = Number(hash.get('row') ?? 0);
     if (row > 0) this.show(row, true);
     else if (this.dialog.open) this.dialog.close();
@@ -292,8 +265,9 @@ export class Rows {
       (first, last) => { if (pages === this.pages) this.arrived(first, last); },
       () => { if (pages === this.pages) this.failed(); });
     this.pages = pages;
-    this.list.clear();
     this.viewport.scrollTop = 0;
+    this.bar.count.textContent = '…';
+    this.grid.box.setAttribute('aria-busy', 'true');
     this.drawBar();
     pages.ask(0);
   }
@@ -302,8 +276,13 @@ export class Rows {
   arrived(first, last) {
     if (this.list.canvas.parentElement !== this.viewport) this.viewport.replaceChildren(this.list.canvas);
     const { total } = this.pages;
-    this.count.textContent = total === 1 ? '1 row' : `${grouped(total)} rows`;
-    this.box.setAttribute('aria-rowcount', String(total + 1));
+    if (this.grid.box.ariaBusy === 'true') {
+      // What is there is of another filter.
+      this.grid.box.removeAttribute('aria-busy');
+      this.list.clear();
+    }
+    this.bar.count.textContent = total === 1 ? '1 row' : `${grouped(total)} rows`;
+    this.grid.box.setAttribute('aria-rowcount', String(total + 1));
     if (total === 0) {
       this.say(this.isFiltered() ? 'No row fits this filter.' : 'No row yet.',
         ...(this.isFiltered() ? [make('button', { type: 'button', click: () => this.clearFilter() }, 'Show all rows')] : []));
@@ -314,18 +293,21 @@ export class Rows {
       // Whoever looks at a video is not disturbed.
       const item = this.list.items.get(index);
       const player = item?.querySelector('video');
-      if (!player || player.paused && player.currentTime === 0 && !this.sameVideo(item, index)) this.list.redraw(index);
+      if (!item || player && (!player.paused || player.currentTime > 0 || this.sameVideo(player, index))) continue;
+      this.list.redraw(index);
     }
     this.point();
   }
 
-  /** @param {HTMLElement | undefined} item @param {number} index */
-  sameVideo(item, index) {
+  /** @param {HTMLVideoElement} player @param {number} index */
+  sameVideo(player, index) {
     const card = this.pages.row(index);
-    return card !== undefined && item?.querySelector('source')?.getAttribute('src') === this.source.address(card, 'video');
+    return card !== undefined && player.querySelector('source')?.getAttribute('src') === this.source.address(card, 'video');
   }
 
   failed() {
+    this.grid.box.removeAttribute('aria-busy');
+    this.bar.count.textContent = '';
     this.say('The rows could not be read.',
       make('button', { type: 'button', click: () => this.start() }, 'Try again'));
   }
@@ -334,7 +316,7 @@ export class Rows {
   changed() {
     if (this.changing) return;
     this.changing = setTimeout(() => {
-      this.changing = 0;
+      this.changing = undefined;
       this.drawBar();
       this.pages.spoil();
       if (this.pages.total <= 0) this.pages.ask(0);
@@ -357,18 +339,20 @@ export class Rows {
         type: 'button', class: 'chip', 'aria-pressed': String(isOn), 'data-state': state, click: () => this.toggle(state),
       }, state, make('span', {}, tile?.textContent ?? '0'));
     }).filter((chip) => chip !== null);
-    const focused = document.activeElement instanceof HTMLElement && this.chips.contains(document.activeElement)
+    const focused = document.activeElement instanceof HTMLElement && this.bar.chips.contains(document.activeElement)
       ? document.activeElement.dataset.state : undefined;
-    this.chips.replaceChildren(...chips);
+    this.bar.chips.replaceChildren(...chips);
     chips.find((chip) => chip.dataset.state === focused)?.focus();
-    for (const button of this.views) button.setAttribute('aria-pressed', String(button.dataset.view === this.view));
-    this.box.classList.toggle('is-gallery', this.view === 'gallery');
-    this.head.hidden = this.view === 'gallery';
+    for (const button of this.bar.views) button.setAttribute('aria-pressed', String(button.dataset.view === this.view));
+    const isGallery = this.view === 'gallery';
+    this.grid.box.setAttribute('role', isGallery ? 'group' : 'grid');
+    this.viewport.setAttribute('role', isGallery ? 'presentation' : 'rowgroup');
+    this.grid.head.hidden = isGallery;
   }
 
   offerCodes() {
     const codes = new Set([...document.querySelectorAll('#problems .cause code, #outcomes th code')].map((code) => code.textContent ?? ''));
-    this.codes.replaceChildren(...[...codes].sort().map((code) => make('option', { value: code })));
+    this.bar.codes.replaceChildren(...[...codes].sort().map((code) => make('option', { value: code })));
   }
 
   /** @param {string} state */
@@ -393,7 +377,7 @@ export class Rows {
   typed() {
     clearTimeout(this.typing);
     this.typing = setTimeout(() => {
-      this.filter = { ...this.filter, q: this.search.value.trim(), code: this.code.value.trim() };
+      this.filter = { ...this.filter, q: this.bar.search.value.trim(), code: this.bar.code.value.trim() };
       this.note();
       this.start();
     }, TYPING);
@@ -401,11 +385,11 @@ export class Rows {
 
   clearFilter() {
     this.filter = { status: [], code: '', q: '' };
-    this.search.value = '';
-    this.code.value = '';
+    this.bar.search.value = '';
+    this.bar.code.value = '';
     this.note();
     this.start();
-    this.box.focus();
+    this.grid.box.focus();
   }
 
   // Keys and clicks.
@@ -422,13 +406,13 @@ export class Rows {
   point() {
     const item = this.list.items.get(this.active);
     item?.classList.add('active');
-    if (item && this.view === 'list') this.box.setAttribute('aria-activedescendant', `item-${this.active}`);
-    else this.box.removeAttribute('aria-activedescendant');
+    if (item && this.view === 'list') this.grid.box.setAttribute('aria-activedescendant', `item-${this.active}`);
+    else this.grid.box.removeAttribute('aria-activedescendant');
   }
 
   /** @param {KeyboardEvent} event */
   keyInList(event) {
-    if (event.target !== this.box || event.ctrlKey || event.metaKey || event.altKey || this.pages.total <= 0) return;
+    if (event.target !== this.grid.box || event.ctrlKey || event.metaKey || event.altKey || this.pages.total <= 0) return;
     const { columns } = this.list;
     const lines = this.list.lines();
     /** @type {Record<string, number>} */
@@ -455,8 +439,8 @@ export class Rows {
     const isTyping = target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
     if (event.key === '/' && !isTyping && !this.dialog.open && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      this.search.focus();
-      this.search.select();
+      this.bar.search.focus();
+      this.bar.search.select();
     }
   }
 
@@ -478,8 +462,8 @@ export class Rows {
     } else {
       this.note(true);
     }
-    this.box.closest('section')?.scrollIntoView();
-    this.box.focus({ preventScroll: true });
+    this.grid.box.closest('section')?.scrollIntoView();
+    this.grid.box.focus({ preventScroll: true });
   }
 
   // One row.
@@ -494,7 +478,7 @@ export class Rows {
     this.asking?.abort();
     this.asking = new AbortController();
     if (!wasOpen) {
-      this.dialog.replaceChildren(this.frame(row, '', make('p', { class: 'nothing' }, 'Reading…')));
+      this.fill('', make('p', { class: 'nothing' }, 'Reading…'));
       this.dialog.showModal();
     }
     await this.tell(row, this.asking.signal);
@@ -505,14 +489,14 @@ export class Rows {
     try {
       const story = await this.source.story(row, signal);
       if (signal.aborted || this.open !== row) return;
-      const told = JSON.stringify(story);
-      if (told === this.told) return;
-      this.told = told;
+      const news = JSON.stringify(story);
+      if (news === this.told) return;
+      this.told = news;
       const content = story ? detail(story, this.source.address) : [make('p', { class: 'nothing' }, 'The batch has no such row.')];
-      this.dialog.replaceChildren(this.frame(row, story?.id ?? '', ...content));
+      this.fill(story?.id ?? '', ...content);
     } catch (error) {
       if (signal.aborted || this.told) return;
-      this.dialog.replaceChildren(this.frame(row, '', make('p', { class: 'nothing' }, 'The row could not be read.')));
+      this.fill('', make('p', { class: 'nothing' }, 'The row could not be read.'));
     }
   }
 
@@ -523,20 +507,13 @@ export class Rows {
     this.tell(this.open, this.asking.signal);
   }
 
-  /**
-   * @param {number} row
-   * @param {string} id
-   * @param {...HTMLElement} content
-   */
-  frame(row, id, ...content) {
-    const name = make('h2', { id: 'detail-name' }, `Row ${row} `);
+  /** What is in the dialog; its buttons stay, so that the keys stay where they are. @param {string} id @param {...HTMLElement} content */
+  fill(id, ...content) {
+    const { name, body } = this.sheet;
+    name.replaceChildren(`Row ${this.open} `);
     if (id) name.append(outside(id));
-    const before = make('button', { type: 'button', 'aria-label': 'Previous row', title: 'Previous row (←)', click: () => this.step(-1) }, '←');
-    const next = make('button', { type: 'button', 'aria-label': 'Next row', title: 'Next row (→)', click: () => this.step(1) }, '→');
-    const close = make('button', { type: 'button', title: 'Close (Esc)', autofocus: true, click: () => this.dialog.close() }, 'Close');
-    return make('div', { class: 'detail' },
-      make('div', { class: 'detail-bar' }, name, before, next, close),
-      make('div', { class: 'detail-body', tabindex: 0 }, ...content));
+    body.replaceChildren(...content);
+    body.scrollTop = 0;
   }
 
   /** To the next row of the list, or the one before. @param {number} step */
@@ -568,10 +545,72 @@ export class Rows {
   closed() {
     this.asking?.abort();
     this.open = 0;
-    this.dialog.replaceChildren();
+    // Nothing plays on.
+    this.sheet.body.replaceChildren();
     this.note();
-    this.box.focus({ preventScroll: true });
+    this.grid.box.focus({ preventScroll: true });
   }
+}
+
+/**
+ * What chooses the rows.
+ * @param {() => void} typed
+ * @param {(view: string) => void} choose
+ * @param {() => void} offerCodes
+ */
+function bar(typed, choose, offerCodes) {
+  const search = /** @type {HTMLInputElement} */ (make('input', {
+    type: 'search', class: 'search', placeholder: 'Search prompts, ids, messages', 'aria-label': 'Search the rows',
+    'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', input: typed,
+  }));
+  const code = /** @type {HTMLInputElement} */ (make('input', {
+    type: 'search', class: 'code', placeholder: 'Code', 'aria-label': 'Only rows with this error code', list: 'codes',
+    autocomplete: 'off', spellcheck: 'false', input: typed, focus: offerCodes,
+  }));
+  const codes = make('datalist', { id: 'codes' });
+  const views = ['list', 'gallery'].map((view) => make('button', {
+    type: 'button', 'data-view': view, click: () => choose(view),
+  }, view === 'list' ? 'List' : 'Videos'));
+  const chips = make('div', { class: 'chips', role: 'group', 'aria-label': 'Only rows that are' });
+  const count = make('span', { class: 'rows-total', role: 'status', 'aria-live': 'polite' });
+  const box = make('div', { class: 'rows-bar', role: 'search' },
+    search, code, codes,
+    make('span', { class: 'choice', role: 'group', 'aria-label': 'Show as' }, ...views),
+    make('div', { class: 'rows-filter' }, chips, count));
+  return { box, search, code, codes, views, chips, count };
+}
+
+/**
+ * The table, without rows.
+ * @param {(event: KeyboardEvent) => void} keydown
+ */
+function grid(keydown) {
+  const names = [['row', 'Row'], ['status', 'Status'], ['prompt', 'Prompt'], ['trouble', 'Trouble'],
+    ['credits', 'Credits'], ['sent', 'Accepted, UTC'], ['took', 'Took']];
+  const head = make('div', { class: 'list-head', role: 'row', 'aria-rowindex': 1 },
+    ...names.map(([name, words]) => make('span', { class: `cell-${name}`, role: 'columnheader' }, words)));
+  const viewport = make('div', { class: 'viewport', role: 'rowgroup', tabindex: -1 });
+  const box = make('div', {
+    class: 'list', role: 'grid', tabindex: 0, 'aria-labelledby': 'rows-heading', 'aria-readonly': 'true', keydown,
+  }, head, viewport);
+  return { box, head, viewport };
+}
+
+/**
+ * Where one row is shown.
+ * @param {(step: number) => void} go
+ */
+function sheet(go) {
+  const name = make('h2', { id: 'detail-name' });
+  const body = make('div', { class: 'detail-body', tabindex: 0 });
+  const dialog = /** @type {HTMLDialogElement} */ (make('dialog', { 'aria-labelledby': 'detail-name' },
+    make('div', { class: 'detail' },
+      make('div', { class: 'detail-bar' }, name,
+        make('button', { type: 'button', 'aria-label': 'Previous row', title: 'Previous row (←)', click: () => go(-1) }, '←'),
+        make('button', { type: 'button', 'aria-label': 'Next row', title: 'Next row (→)', click: () => go(1) }, '→'),
+        make('button', { type: 'button', title: 'Close (Esc)', autofocus: true, click: () => dialog.close() }, 'Close')),
+      body)));
+  return { dialog, name, body };
 }
 
 /** The beginning of a text, as what is out of sight need not be laid out. @param {string} text @param {number} most */

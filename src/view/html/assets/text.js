@@ -29,7 +29,9 @@ export function make(tag, properties = {}, ...children) {
       element.setAttribute(name, value === true ? '' : String(value));
     }
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== ''));
+  for (const child of children) {
+    if (child) element.append(child);
+  }
   return element;
 }
 

@@ -29,6 +29,7 @@ export class VirtualList {
     this.canvas.className = 'canvas';
     this.shown = document.createElement('div');
     this.shown.className = 'shown';
+    for (const box of [this.canvas, this.shown]) box.setAttribute('role', 'presentation');
     this.canvas.append(this.shown);
     viewport.replaceChildren(this.canvas);
     this.frame = 0;

@@ -45,14 +45,14 @@ pub(super) fn section(overview: &Overview) -> Html {
         let count = counts.of(state);
         put!(
             html,
-            r##"<li><a href="#status={}" title="{} that {}"><span class="tile-name">{}{}</span><strong>{}</strong><span class="tile-share">{}</span></a></li>"##,
+            r##"<li><a href="#status={}" title="{} ({}) that {}"><span class="tile-name">{}{}</span><strong>{}</strong></a></li>"##,
             state.as_str(),
             counted(count, "row"),
+            share(count, rows),
             meaning(state, count),
             stack::swatch(state.as_str()),
             state.as_str(),
             grouped(count),
-            share(count, rows),
         );
     }
     put!(html, "</ul>");
