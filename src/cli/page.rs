@@ -10,7 +10,7 @@ use crate::page::{
     AccessConfig, Asset, Live, MediaConfig, Page, PageConfig, Parts, Reach, RemoteConfig, Renderer, Source,
 };
 use crate::view::html::{self, ReportError};
-use crate::view::{self, RowsPage, RowsQuery};
+use crate::view::{self, Media, RowCard};
 use crate::web::connect::{ConnectConfig, Connections};
 
 use super::api::extra_roots;
@@ -104,21 +104,35 @@ fn renderer_of(batch: Arc<BatchView>) -> Renderer {
 fn report(batch: &Arc<BatchView>, out: &mut dyn Write) -> Result<(), String> {
     let overview = batch.overview().map_err(|error| error.to_string())?;
     let mut out = BufWriter::new(out);
-    html::report(&overview, &mut RowsOf(batch), &mut out).map_err(|error| match error {
+    html::report(&overview, &SeenFromPage(batch), &mut out).map_err(|error| match error {
         ReportError::Rows(error) => error.to_string(),
         ReportError::Write(error) => error.to_string(),
     })?;
     out.flush().map_err(|error| error.to_string())
 }
 
-/// The rows of a report that is seen through the page, which finds their files by itself.
-struct RowsOf<'a>(&'a BatchView);
+/// The rows of a report that is seen through the page, which has their pictures and videos at addresses of its own.
+struct SeenFromPage<'a>(&'a BatchView);
 
-impl html::Rows for RowsOf<'_> {
+impl html::Rows for SeenFromPage<'_> {
     type Error = LedgerError;
 
-    fn page(&mut self, query: &RowsQuery) -> Result<RowsPage, LedgerError> {
-        self.0.rows(query)
+    fn each(&self, prompt_characters: usize, visit: &mut dyn FnMut(&RowCard)) -> Result<(), LedgerError> {
+        self.0.each(prompt_characters, &mut |card| {
+            let through_page = |what: &str, url: Option<String>| Media {
+                file: Some(format!("media/{}/{what}", card.row)),
+                url,
+            };
+            let video = card.video.clone().map(|video| match video.file {
+                Some(_) => through_page("video", video.url),
+                None => video,
+            });
+            visit(&RowCard {
+                image: card.image.clone().map(|image| through_page("image", image.url)),
+                video,
+                ..card.clone()
+            });
+        })
     }
 }
 

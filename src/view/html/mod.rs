@@ -27,7 +27,7 @@ mod standing;
 
 pub use assets::{Asset, asset};
 pub use document::{login, page};
-pub use report::{REPORT_MARK, ReportError, Rows, Written, report};
+pub use report::{REPORT_MARK, ReportError, Rows, Written, report, report_policy};
 pub use sections::{Section, sections};
 
 #[cfg(test)]

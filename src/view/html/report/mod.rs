@@ -90,8 +90,9 @@ where
     })
 }
 
-/// What a report may do: run its own script and use its own style, and show the images and videos that lie beside it.
-fn policy() -> String {
+/// What a report may do: run its own script and use its own style, and show the images and videos that lie beside it, or
+/// that the server has it came from. It stands in the report, and a server sends it along.
+pub fn report_policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src 'self' file: data:; media-src 'self' \
@@ -121,7 +122,7 @@ fn head(overview: &Overview) -> Html {
 <link rel="icon" href="data:image/svg+xml;base64,{}">
 <style>"#,
         env!("CARGO_PKG_VERSION"),
-        policy(),
+        report_policy(),
         overview.name,
         STANDARD.encode(ICON),
     );
