@@ -268,7 +268,7 @@ fn history() -> History {
 fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bool) -> Timeline {
     let pause_at = [slices / 4, slices * 3 / 5];
     let full = u32::try_from((slice * 19 / 10).max(2)).unwrap();
-    let slices: Vec<Slice> = (0..slices)
+    let made: Vec<Slice> = (0..slices)
         .map(|index| {
             if pause_at.contains(&index) {
                 return Slice::default();
@@ -289,7 +289,7 @@ fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bo
     Timeline {
         run,
         started_at,
-        ended_at: ended.then(|| begin(slices.len() as u32)),
+        ended_at: ended.then(|| begin(slices)),
         halted: None,
         slice: seconds(slice),
         pauses: pause_at
@@ -301,7 +301,7 @@ fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bo
                 message: "Your call frequency is too high. Please try again later.".into(),
             })
             .collect(),
-        slices,
+        slices: made,
     }
 }
 
@@ -347,12 +347,12 @@ impl Many {
         RowCard {
             row,
             place: format!("line {}", row + 1),
-            id: (row % 3 != 0).then(|| format!("shot-{row:05}")),
+            id: (!row.is_multiple_of(3)).then(|| format!("shot-{row:05}")),
             status,
             prompt,
             code: text(code),
             message: text(message),
-            attempts: u32::from(sent) + u32::from(row % 11 == 0),
+            attempts: u32::from(sent) + u32::from(row.is_multiple_of(11)),
             submitted_at,
             completed_at: submitted_at
                 .filter(|_| has_video)

@@ -265,7 +265,9 @@ fn a_report_of_a_few_rows_is_whole_and_asks_nobody_for_anything() {
         let card = rows.card(row);
         assert_eq!(values[4], card.prompt);
         assert_eq!(
-            values[11].as_u64().map(|text| &data["texts"][text as usize]),
+            values[11]
+                .as_u64()
+                .map(|text| &data["texts"][usize::try_from(text).unwrap()]),
             card.message.map(Value::from).as_ref()
         );
     }

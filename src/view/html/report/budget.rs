@@ -28,13 +28,13 @@ impl Budget {
     }
 
     /// What of `prompt` there is room for, in a row whose other things take so many bytes.
-    pub(super) fn prompt<'a>(self, prompt: &'a str, others: usize) -> &'a str {
+    pub(super) fn prompt(self, prompt: &str, others: usize) -> &str {
         let room = usize::try_from(self.0).unwrap_or(usize::MAX).saturating_sub(others);
         beginning(prompt, room.max(LEAST_PROMPT))
     }
 
     /// An address, if it takes no more than a third of the row: signed ones can be very long, and half of one is none.
-    pub(super) fn address<'a>(self, address: &'a Option<String>) -> Option<&'a str> {
+    pub(super) fn address(self, address: &Option<String>) -> Option<&str> {
         let room = usize::try_from(self.0 / 3).unwrap_or(usize::MAX);
         address.as_deref().filter(|address| cost_of(address) <= room)
     }
