@@ -96,7 +96,10 @@ fn help() {
         ("run_help_long", &["run", "--help"]),
         ("check_help", &["check", "-h"]),
         ("status_help", &["status", "-h"]),
+        ("report_help", &["report", "--help"]),
         ("settle_help", &["settle", "--help"]),
+        ("serve_help", &["serve", "-h"]),
+        ("report_help", &["report", "--help"]),
         ("init_help", &["init", "--help"]),
     ] {
         let ended = desk.run(arguments);

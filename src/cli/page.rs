@@ -4,13 +4,13 @@ use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::job::Job;
-use crate::ledger::{LedgerError, Reader};
+use crate::ledger::Reader;
 use crate::manifest::Images;
 use crate::page::{
     AccessConfig, Asset, Live, MediaConfig, Page, PageConfig, Parts, Reach, RemoteConfig, Renderer, Source,
 };
+use crate::view;
 use crate::view::html::{self, ReportError};
-use crate::view::{self, Media, RowCard};
 use crate::web::connect::{ConnectConfig, Connections};
 
 use super::api::extra_roots;
@@ -104,36 +104,11 @@ fn renderer_of(batch: Arc<BatchView>) -> Renderer {
 fn report(batch: &Arc<BatchView>, out: &mut dyn Write) -> Result<(), String> {
     let overview = batch.overview().map_err(|error| error.to_string())?;
     let mut out = BufWriter::new(out);
-    html::report(&overview, &SeenFromPage(batch), &mut out).map_err(|error| match error {
+    html::report(&overview, batch.as_ref(), &mut out).map_err(|error| match error {
         ReportError::Rows(error) => error.to_string(),
         ReportError::Write(error) => error.to_string(),
     })?;
     out.flush().map_err(|error| error.to_string())
-}
-
-/// The rows of a report that is seen through the page, which has their pictures and videos at addresses of its own.
-struct SeenFromPage<'a>(&'a BatchView);
-
-impl html::Rows for SeenFromPage<'_> {
-    type Error = LedgerError;
-
-    fn each(&self, prompt_characters: usize, visit: &mut dyn FnMut(&RowCard)) -> Result<(), LedgerError> {
-        self.0.each(prompt_characters, &mut |card| {
-            let through_page = |what: &str, url: Option<String>| Media {
-                file: Some(format!("media/{}/{what}", card.row)),
-                url,
-            };
-            let video = card.video.clone().map(|video| match video.file {
-                Some(_) => through_page("video", video.url),
-                None => video,
-            });
-            visit(&RowCard {
-                image: card.image.clone().map(|image| through_page("image", image.url)),
-                video,
-                ..card.clone()
-            });
-        })
-    }
 }
 
 /// Where pictures on the web may be fetched. A trial asks nobody but this machine for anything.

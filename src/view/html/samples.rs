@@ -268,7 +268,7 @@ fn history() -> History {
 fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bool) -> Timeline {
     let pause_at = [slices / 4, slices * 3 / 5];
     let full = u32::try_from((slice * 19 / 10).max(2)).unwrap();
-    let made: Vec<Slice> = (0..slices)
+    let slices: Vec<Slice> = (0..slices)
         .map(|index| {
             if pause_at.contains(&index) {
                 return Slice::default();
@@ -289,7 +289,7 @@ fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bo
     Timeline {
         run,
         started_at,
-        ended_at: ended.then(|| begin(slices)),
+        ended_at: ended.then(|| begin(u32::try_from(slices.len()).unwrap())),
         halted: None,
         slice: seconds(slice),
         pauses: pause_at
@@ -301,7 +301,7 @@ fn timeline(run: i64, started_at: UnixMillis, slice: u64, slices: u32, ended: bo
                 message: "Your call frequency is too high. Please try again later.".into(),
             })
             .collect(),
-        slices: made,
+        slices,
     }
 }
 

@@ -58,6 +58,9 @@ function beside(file) {
   return file.startsWith('/') ? `file://${path}` : `./${path}`;
 }
 
+// As `report.html` it comes from the server of the live page, which has pictures and videos in a place of their own.
+const isServed = location.protocol !== 'file:' && location.pathname.endsWith('/report.html');
+
 const place = document.getElementById('rows');
 if (place) {
   new Rows(place, {
@@ -74,7 +77,8 @@ if (place) {
     },
     address(card, kind) {
       const file = card[kind]?.file;
-      return file ? beside(file) : null;
+      if (!file) return null;
+      return isServed ? `media/${card.row}/${kind}` : beside(file);
     },
   });
 }

@@ -90,8 +90,8 @@ where
     })
 }
 
-/// What a report may do: run its own script and use its own style, and show the images and videos that lie beside it, or
-/// that the server has it came from. It stands in the report, and a server sends it along.
+/// What a report may do, as a Content-Security-Policy: run its own script and use its own style, and show images and videos
+/// that lie beside it or come from the server that it came from. It is in the report, too.
 pub fn report_policy() -> String {
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     format!(

@@ -121,7 +121,7 @@ impl<'a, 'o> List<'a, 'o> {
         let Some(Media { file, url }) = media else {
             return Value::Null;
         };
-        match self.budget.address(url).and_then(|url| url.rsplit_once('/')) {
+        match self.budget.address(url.as_deref()).and_then(|url| url.rsplit_once('/')) {
             Some((folder, name)) => json!([file, self.shared(folder), name]),
             None => json!([file]),
         }
