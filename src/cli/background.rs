@@ -57,8 +57,9 @@ impl Background {
         // (Ctrl-S) holds progress up for as long as it likes, and must not hold up the results.
         tokio::time::timeout(LAST_LOOK, self.progress).await.ok();
         self.results.await.ok();
+        // Nor must a disk of the metrics that does not answer; they are written once more at the end.
         if let Some(metrics) = self.metrics {
-            metrics.await.ok();
+            tokio::time::timeout(LAST_LOOK, metrics).await.ok();
         }
     }
 }

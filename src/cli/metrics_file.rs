@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::job::Job;
 use crate::page::Source;
-use crate::tables::{AtomicFile, Purpose, TableError};
+use crate::tables::{self, AtomicFile, Purpose, TableError};
 use crate::view::{Ending, METRICS_FIRST_WORDS, Overview, Summary, exit_of, metrics, metrics_at_end};
 
 use super::background::blocking;
@@ -26,6 +26,9 @@ const EVERY: Duration = Duration::from_secs(15);
 
 /// The share of its time that a command may spend on them, one part in so many.
 const SHARE: u32 = 20;
+
+/// How long the end of a command waits for its metrics.
+const AT_MOST: Duration = Duration::from_secs(10);
 
 const PURPOSE: Purpose = Purpose {
     noun: "metrics",
@@ -121,12 +124,19 @@ impl MetricsFile {
 pub(super) async fn write_last(job: &Job, console: &Console, summary: &Summary) {
     if let Some(metrics) = MetricsFile::of(job, console, None) {
         let ending = exit_of(summary);
-        blocking(move || metrics.write_last(Some(ending))).await;
+        let writing = blocking(move || metrics.write_last(Some(ending)));
+        // A network disk that hangs must not keep a command from its end.
+        if tokio::time::timeout(AT_MOST, writing).await.is_err() {
+            console.warn("the metrics are not written: their disk does not answer");
+        }
     }
 }
 
 /// Whether metrics may stand where there is a file now: if it is empty, or begins as ours do.
 fn may_be_replaced(path: &Path) -> bool {
+    if !tables::is_plain_or_absent(path) {
+        return false;
+    }
     let mut head = Vec::new();
     let Ok(file) = File::open(path) else { return true };
     let most = METRICS_FIRST_WORDS.len() as u64;

@@ -12,7 +12,7 @@ use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
 use crate::results::{self, Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution};
-use crate::view::{Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
+use crate::view::{self, Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
 
 use super::closing::closing_of;
 use super::failure::Failure;
@@ -23,7 +23,7 @@ use super::shown::{is_troubled, settled, trouble_of, troubled_states};
 const EXTRA_TASKS: u32 = 100;
 
 /// How many causes of trouble a summary names.
-const CAUSES: usize = 10;
+const CAUSES: usize = view::MOST_CAUSES_TOLD;
 
 /// Writes the results of `job` from its ledger, atomically.
 pub(super) fn write_results(job: &Job) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! What was written by us before, and may be replaced.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -21,6 +21,9 @@ const MOST_PARTS: usize = 100;
 /// it. A slip of the pen must not cost somebody another spreadsheet, so `mark` is a name that nobody's own table is likely
 /// to have. What cannot be read is left to the writer's own error.
 pub fn may_be_replaced(path: &Path, mark: &str) -> bool {
+    if !is_plain_or_absent(path) {
+        return false;
+    }
     let Ok(file) = File::open(path) else { return true };
     let mut head = Vec::new();
     if (&file).take(HEAD_BYTES).read_to_end(&mut head).is_err() || head.is_empty() {
@@ -30,6 +33,11 @@ pub fn may_be_replaced(path: &Path, mark: &str) -> bool {
         true => a_part_has(file, mark),
         false => memmem::find(&head, mark.as_bytes()).is_some(),
     }
+}
+
+/// Whether there is nothing at `path`, or a plain file: no pipe, which would be opened for ever, no device, no folder.
+pub fn is_plain_or_absent(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |found| found.is_file())
 }
 
 fn a_part_has(file: File, mark: &str) -> bool {

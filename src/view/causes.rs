@@ -7,6 +7,9 @@ use serde::Serialize;
 use crate::escape;
 use crate::row::RowState;
 
+/// Causes that a summary tells; the results and the report have them all.
+pub const MOST_CAUSES_TOLD: usize = 10;
+
 /// Rows named for each cause; the results file has them all.
 const ROWS_NAMED: usize = 5;
 
@@ -70,9 +73,20 @@ impl Causes {
 
     /// The `most` causes with the most rows; among equals those that came first.
     pub fn top(mut self, most: usize) -> Vec<Cause> {
-        self.causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+        self.causes
+            .sort_by_key(|cause| (std::cmp::Reverse(cause.count), urgency(cause.state)));
         self.causes.truncate(most);
         self.causes
+    }
+}
+
+/// Of two causes of as many rows, which is told first: what may have been paid for, before what never was sent.
+fn urgency(state: RowState) -> u8 {
+    match state {
+        RowState::Unknown => 0,
+        RowState::Rejected | RowState::Failed => 1,
+        RowState::Invalid => 3,
+        _ => 2,
     }
 }
 

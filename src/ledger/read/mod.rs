@@ -39,7 +39,7 @@ const IS_EXTRA: &str = "(a.announced IS NOT NULL AND a.announced IS NOT a.task_i
 pub struct Reader {
     pub(super) connection: Connection,
     path: PathBuf,
-    /// Which file it is, whatever bears its name later.
+    /// Which file it is, whatever bears its name later. `None`: it was taken for one that nobody changes.
     file: Option<(u64, u64)>,
 }
 
@@ -54,7 +54,7 @@ impl Reader {
             return Err(LedgerError::Missing { path: path.to_owned() });
         }
         // Looked at first: should another file take the name now, what is read is known to be of the past.
-        let file = file_at(path);
+        let mut file = file_at(path);
         // Able to write, because the last connection that is closed tidies up: a mere reader would leave SQLite's log
         // and its index behind.
         let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, schema::FORMAT).and_then(|connection| {
@@ -67,6 +67,8 @@ impl Reader {
             // beside it, reading the file alone would show the past.
             LedgerError::Sqlite { .. } if !has_wal(path) => {
                 let uri = format!("file:{}?immutable=1", percent_encoded(path));
+                // Good for one look: what is written from now on would not be seen.
+                file = None;
                 connect_uri(path, &uri)
             }
             _ => Err(error),

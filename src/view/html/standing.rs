@@ -13,6 +13,8 @@ pub(super) enum Standing {
     Collecting,
     /// The last run stopped before its end.
     Halted,
+    /// No row waits for anything, and some need somebody.
+    Problems,
     /// No row waits for anything.
     Done,
     /// There is something left to do, and nobody does it.
@@ -29,12 +31,17 @@ impl Standing {
             ..
         } = summary.counts;
         match &overview.live {
+            // Its tasks may be waited for all the same.
+            Some(live) if live.halt.is_some() => return Standing::Halted,
             Some(live) if live.pause.is_some() => return Standing::Paused,
-            Some(live) if live.tasks.is_none() || live.done < live.total => return Standing::Sending,
+            Some(live) if live.is_sending() => return Standing::Sending,
             Some(_) => return Standing::Collecting,
             None => {}
         }
         if summary.at_work.is_some() {
+            if overview.pause_left().is_some() {
+                return Standing::Paused;
+            }
             return match queued + sending {
                 0 => Standing::Collecting,
                 _ => Standing::Sending,
@@ -42,7 +49,12 @@ impl Standing {
         }
         match summary.halted {
             Some(_) => Standing::Halted,
-            None if queued + sending + accepted == 0 && summary.counts.rows() > 0 => Standing::Done,
+            None if queued + sending + accepted == 0 && summary.counts.rows() > 0 => {
+                match needs_somebody(&summary.counts) {
+                    true => Standing::Problems,
+                    false => Standing::Done,
+                }
+            }
             None => Standing::Idle,
         }
     }
@@ -54,10 +66,15 @@ impl Standing {
             Standing::Paused => "paused",
             Standing::Collecting => "collecting",
             Standing::Halted => "halted",
+            Standing::Problems => "problems",
             Standing::Done => "done",
             Standing::Idle => "idle",
         }
     }
+}
+
+fn needs_somebody(counts: &Counts) -> bool {
+    counts.invalid + counts.rejected + counts.unknown + counts.failed > 0
 }
 
 /// How far a batch is: `63% sent` until every row is sent, then how many of the tasks have ended. `None`: no rows.
@@ -104,6 +121,21 @@ mod tests {
             done: 2,
             ..sending.clone()
         };
+        // Its rows that were sent are waited for all the same.
+        let halted = Snapshot {
+            halt: Some(Halt {
+                code: "budget".into(),
+                message: "the budget is spent".into(),
+            }),
+            ending: true,
+            ..sending.clone()
+        };
+        assert_eq!(Standing::of(&live(halted)), Standing::Halted);
+        let interrupted = Snapshot {
+            ending: true,
+            ..sending.clone()
+        };
+        assert_eq!(Standing::of(&live(interrupted)), Standing::Collecting);
         assert_eq!(Standing::of(&live(sending)), Standing::Sending);
         assert_eq!(Standing::of(&live(paused)), Standing::Paused);
         assert_eq!(Standing::of(&live(waiting)), Standing::Collecting);
@@ -132,7 +164,8 @@ mod tests {
         assert_eq!(of(&[Queued], false, true), Standing::Halted);
         assert_eq!(of(&[Queued], false, false), Standing::Idle);
         assert_eq!(of(&[Accepted], false, false), Standing::Idle);
-        assert_eq!(of(&[Saved, Unknown], false, false), Standing::Done);
+        assert_eq!(of(&[Saved, Unknown], false, false), Standing::Problems);
+        assert_eq!(of(&[Saved], false, false), Standing::Done);
         assert_eq!(of(&[], false, false), Standing::Idle);
     }
 

@@ -124,7 +124,7 @@ impl Snapshot {
     }
 
     /// Whether rows are still being sent: until then progress is about them, then about their tasks.
-    pub(super) fn is_sending(&self) -> bool {
+    pub(in crate::view) fn is_sending(&self) -> bool {
         self.tasks.is_none() || self.to_come() > 0
     }
 

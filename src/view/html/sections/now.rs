@@ -1,14 +1,12 @@
 //! What goes on at this moment: the rate, what is under way, a pause, a halt. Nothing, where nothing goes on.
 
-use std::time::Duration;
-
 use crate::escape;
 use crate::rate::Rate;
 use crate::view::hints;
 use crate::view::html::markup::{Html, capital, html, put, sentence};
 use crate::view::html::standing::Standing;
 use crate::view::wording::{counted, grouped, lasting};
-use crate::view::{Halt, Overview, Snapshot, Summary};
+use crate::view::{Halt, MeasuredRate, Overview, Pause, Snapshot, Summary};
 
 /// Characters of a message.
 const MESSAGE: usize = 500;
@@ -16,12 +14,16 @@ const MESSAGE: usize = 500;
 pub(super) fn section(overview: &Overview) -> Html {
     let mut html = Html::default();
     let standing = Standing::of(overview);
-    if let (Standing::Halted, Some(halt)) = (standing, &overview.summary.halted) {
+    let live = overview.live.as_ref();
+    let halt = live.and_then(|live| live.halt.as_ref());
+    if let (Standing::Halted, Some(halt)) = (standing, halt.or(overview.summary.halted.as_ref())) {
         halted(&mut html, halt, &overview.summary);
     }
-    if let Some(live) = &overview.live {
-        paused(&mut html, live);
-        figures(&mut html, live, overview);
+    if let Some(pause) = pause_of(overview) {
+        paused(&mut html, &pause);
+    }
+    if let Some(live) = live {
+        figures(&mut html, live);
     }
     html
 }
@@ -63,23 +65,37 @@ pub(super) fn command(text: &str) -> Html {
     )
 }
 
-fn paused(html: &mut Html, live: &Snapshot) {
-    let Some(pause) = &live.pause else {
-        return;
+/// The pause under way: of a run in another process the ledger knows what an answer asked for.
+fn pause_of(overview: &Overview) -> Option<Pause> {
+    if let Some(live) = &overview.live {
+        return live.pause.clone();
+    }
+    let remaining = overview.pause_left()?;
+    let latest = overview.history.timelines.first()?.pauses.last()?;
+    let reason = match (&*latest.code, &*latest.message) {
+        (code, "") => format!("the API answered {code}"),
+        (code, message) => format!("the API answered {code}: {message}"),
+    };
+    Some(Pause { remaining, reason })
+}
+
+fn paused(html: &mut Html, pause: &Pause) {
+    let then = match pause.remaining.is_zero() {
+        true => "it is trying again with one request".to_owned(),
+        false => format!("it goes on in {}", lasting(pause.remaining)),
     };
     put!(
         html,
-        r#"<div class="banner is-paused" role="status"><h2>Paused</h2><p><bdi>{}</bdi>; it goes on in {}.</p></div>"#,
+        r#"<div class="banner is-paused" role="status"><h2>Paused</h2><p><bdi>{}</bdi>; {}.</p></div>"#,
         capital(&escape::excerpt(&pause.reason, MESSAGE)),
-        lasting(pause.remaining)
+        then
     );
 }
 
-fn figures(html: &mut Html, live: &Snapshot, overview: &Overview) {
+fn figures(html: &mut Html, live: &Snapshot) {
     let mut figures: Vec<(&str, String, String)> = Vec::new();
-    let sending = live.tasks.is_none() || live.done < live.total;
-    if sending {
-        if let Some((now, limit)) = rate_now(overview) {
+    if live.is_sending() && live.halt.is_none() {
+        if let Some((now, limit)) = live.rate.map(rate_now) {
             figures.push(("rate", now, limit));
         }
         figures.push(("in flight", grouped(live.in_flight), "requests".to_owned()));
@@ -112,15 +128,11 @@ fn figures(html: &mut Html, live: &Snapshot, overview: &Overview) {
     put!(html, "</dl>");
 }
 
-/// How full the latest window was, and what it may hold: `18`, `of 20 in 10 s`.
-fn rate_now(overview: &Overview) -> Option<(String, String)> {
-    let timeline = overview.history.timelines.first()?;
-    let peak = timeline.slices.last()?.peak;
-    Some(match overview.rate {
-        Rate::Limited { requests, window } => (grouped(peak.into()), format!("of {requests} in {}", lasting(window))),
-        Rate::Off => (
-            grouped(peak.into()),
-            format!("in {}, no limit", lasting(Duration::from_secs(10))),
-        ),
-    })
+/// The rate of the last whole windows, and what it may be: `18.5`, `of 20 in 10 s`.
+fn rate_now(rate: MeasuredRate) -> (String, String) {
+    let requests = format!("{:.1}", rate.requests);
+    match rate.limit {
+        Rate::Limited { requests: most, window } => (requests, format!("of {most} in {}", lasting(window))),
+        Rate::Off => (requests, "a second, no limit".to_owned()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::escape;
 use crate::row::RowState;
+use crate::view::causes::MOST_CAUSES_TOLD;
 use crate::view::hints::{self, row_remedy};
 use crate::view::html::charts::stack::swatch;
 use crate::view::html::markup::{Html, capital, html, put, sentence};
@@ -19,6 +20,12 @@ pub(super) fn section(overview: &Overview) -> Html {
             put!(html, "<li>{}{}</li>", heading(cause), rows(cause));
         }
         put!(html, "</ul>");
+        if summary.causes.len() == MOST_CAUSES_TOLD {
+            put!(
+                html,
+                r#"<p class="note">These are the most frequent; the list of rows has every one.</p>"#
+            );
+        }
     }
     put!(html, "{}", next(overview));
     html
