@@ -104,9 +104,9 @@ fn every_command_and_flag_in_the_readme_exists() {
 }
 
 #[test]
-fn every_option_of_run_and_check_is_in_the_table_with_its_default() {
+fn every_option_of_what_works_on_a_batch_is_in_the_table_with_its_default() {
     let table = section("## Options");
-    for command in ["run", "check"] {
+    for command in ["run", "check", "collect", "serve", "report", "status"] {
         let help = help(&[command]);
         let own = help.lines().filter(|line| line.trim_start().starts_with('-'));
         for flag in own.flat_map(flags_in).filter(|flag| flag != "--help") {

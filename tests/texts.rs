@@ -98,6 +98,7 @@ fn help() {
         ("status_help", &["status", "-h"]),
         ("report_help", &["report", "--help"]),
         ("settle_help", &["settle", "--help"]),
+        ("serve_help", &["serve", "-h"]),
         ("init_help", &["init", "--help"]),
     ] {
         let ended = desk.run(arguments);

@@ -30,8 +30,8 @@ const PURPOSE: Purpose = Purpose {
 ///
 /// One HTML file, to be opened in a browser, mailed or printed: where the batch stands, what it cost, the requests over
 /// time, every problem with what to do about it, and all rows with their videos. It reads the ledger only: it needs
-/// neither the manifest nor a key, and a run may be at work. Videos are not in the file: it shows them from where they
-/// are saved, and says so where they are not.
+/// neither the manifest nor a key, and a run may be at work. Images and videos are not in the file: it shows those on this
+/// computer from where they are, and says which are not there.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     #[command(flatten)]

@@ -25,8 +25,8 @@ const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787
 /// Stays until it is told to stop (SIGINT, SIGTERM). The page shows what is going on, and changes nothing. A callback has
 /// its task looked at at once, and settles a row whose answer was lost; tasks without one are looked at now and then. With
 /// --download the videos are saved. Send the rows with `run --public-url URL`, where URL leads to this server. While it
-/// works nobody else can work on the ledger: to send and receive at the same time, use `run --listen`. With --view-only it
-/// works on nothing: it needs no key, and shows what a run does elsewhere, or what became of a batch long ago.
+/// works nobody else can work on the ledger: to send and receive at the same time, use `run --listen`. To look on at a run
+/// that is at work, or at a batch of long ago, use --view-only.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  hailuo-batch serve shots.csv --view-only\n  KIE_WEBHOOK_KEY=… hailuo-batch serve shots.csv \
@@ -37,7 +37,10 @@ pub(super) struct ServeArgs {
     receiving: Receiving,
     #[command(flatten)]
     batch: BatchArgs,
-    /// Only show the page; ask nobody anything and write nothing
+    /// Only show the page
+    ///
+    /// Needs no key and no lock: a run may be at work, or none ever again. Nothing is collected or written; only images on
+    /// the web that somebody looks at are fetched. Default: no. Example: --view-only
     #[arg(long, help_heading = "Page and callbacks")]
     view_only: bool,
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{getpid, kill_process};
 use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::watch;
 
-use crate::view::{Ending, Signal};
+use crate::view::{Ending, Progress, Signal};
 
 use super::console::Console;
 use super::failure::Failure;
@@ -36,6 +37,11 @@ impl Signals {
             first: Arc::clone(&first),
         };
         let console = console.clone();
+        let suspend = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
+        if console.progress.has_block() && !is_ignored(suspend) {
+            let suspensions = listen(suspend)?;
+            tokio::spawn(make_room_when_suspended(console.clone(), suspensions));
+        }
         tokio::spawn(async move {
             let mut on_first = Some(tell);
             loop {
@@ -52,7 +58,7 @@ impl Signals {
                     }
                     // As if killed: rows in flight are `sending` in the ledger, and the next run calls them unknown.
                     None => {
-                        clear_away(&console);
+                        on_terminal(&console, Progress::finish);
                         std::process::exit(i32::from(ending_of(received).code()));
                     }
                 }
@@ -80,13 +86,26 @@ pub(super) async fn next() {
     }
 }
 
-/// Takes progress off the terminal, so that the shell finds its place there; but waits for none that is stopped (Ctrl-S).
-fn clear_away(console: &Console) {
+/// Ctrl-Z: progress leaves the terminal to the shell, and comes back with `fg`.
+async fn make_room_when_suspended(console: Console, mut suspensions: unix::Signal) {
+    while suspensions.recv().await.is_some() {
+        on_terminal(&console, Progress::put_aside);
+        // Stops every thread; the next line runs when the process goes on.
+        if let Err(error) = kill_process(getpid(), rustix::process::Signal::STOP) {
+            tracing::warn!(%error, "the process could not be suspended");
+        }
+        console.progress.show_again();
+    }
+}
+
+/// Does something with progress, so that a shell finds its place on the terminal; but waits for none that is stopped
+/// (Ctrl-S).
+fn on_terminal(console: &Console, work: fn(&Progress)) {
     const AT_MOST: Duration = Duration::from_millis(200);
     let progress = console.progress.clone();
     let (done, is_done) = mpsc::channel();
     thread::spawn(move || {
-        progress.finish();
+        work(&progress);
         done.send(()).ok();
     });
     is_done.recv_timeout(AT_MOST).ok();
@@ -99,8 +118,11 @@ struct HangUp(Option<unix::Signal>);
 impl HangUp {
     fn listen() -> io::Result<HangUp> {
         let kind = SignalKind::hangup();
-        let is_ignored = (ignored_from_the_start() >> (kind.as_raw_value() - 1)) & 1 == 1;
-        Ok(HangUp(if is_ignored { None } else { Some(unix::signal(kind)?) }))
+        Ok(HangUp(if is_ignored(kind) {
+            None
+        } else {
+            Some(unix::signal(kind)?)
+        }))
     }
 
     async fn recv(&mut self) {
@@ -109,6 +131,11 @@ impl HangUp {
             None => std::future::pending().await,
         }
     }
+}
+
+/// Whether this process was started with the signal ignored.
+fn is_ignored(kind: SignalKind) -> bool {
+    (ignored_from_the_start() >> (kind.as_raw_value() - 1)) & 1 == 1
 }
 
 /// The signals this process was started with ignored, one bit each; none where the system does not tell.

@@ -234,12 +234,12 @@ impl<A: Api, L: Ledger, I: ImageHost> Run<A, L, I> {
                 if self.is_planted(PlantedBug::AbandonedAtHalt) {
                     break;
                 }
-                if self.flying.is_empty() {
-                    break;
-                }
                 if !self.standing.ending {
                     self.standing.ending = true;
                     self.publish();
+                }
+                if self.flying.is_empty() {
+                    break;
                 }
                 wake = None;
             }

@@ -535,10 +535,10 @@ pub struct Collecting {
 pub struct Receiving {
     /// Show the batch as a page on ADDR, and take callbacks there.
     ///
-    /// An address of this machine and a port; 0 takes any that is free. The page is for a browser on this machine, or for
-    /// whoever knows the --token; with --public-url and without a token there are callbacks only. Tasks are looked at
-    /// when their callback comes, and now and then anyway; `run` stays until they have ended. Default: none; for `serve`
-    /// 127.0.0.1:8787. Example: --listen 0.0.0.0:8787
+    /// An address of this machine and a port; port 0 takes any that is free. The page is for browsers on this machine, or
+    /// for whoever knows the --token; where callbacks are led here (--public-url, --callback-url) there is none without a
+    /// token. Tasks are looked at when their callback comes, and now and then anyway; `run` stays until they have ended.
+    /// Default: none; for `serve` 127.0.0.1:8787. Example: --listen 127.0.0.1:8080
     #[arg(long, value_name = "ADDR", env = "HAILUO_BATCH_LISTEN", hide_env = true, help_heading = CALLBACKS)]
     pub listen: Option<SocketAddr>,
 
@@ -577,9 +577,10 @@ pub struct Receiving {
 
     /// Show the page to browsers that ask for it by NAME.
     ///
-    /// Without a port. Known are localhost and this machine's addresses and, with a token, its own name and that of
-    /// --public-url; others are refused, as a name that somebody else has made lead here could bring their scripts. May be
-    /// given more than once; in the environment with commas between. Default: none. Example: --allow-host studio.lan
+    /// Without a port. Answered to are localhost and loopback addresses; with a token also every other address, this
+    /// machine's name and that of --public-url. Other names are refused, since any web site could make one of its own lead
+    /// here and read the page. May be given more than once; in the environment with commas between. Default: none.
+    /// Example: --allow-host studio.lan
     #[arg(
         long, value_name = "NAME", value_delimiter = ',', value_parser = host_name,
         env = "HAILUO_BATCH_ALLOW_HOST", hide_env = true, help_heading = CALLBACKS
@@ -649,9 +650,10 @@ pub struct Reporting {
     )]
     pub json: Option<bool>,
 
-    /// Show progress on standard error as a bar, as plain lines, or not at all.
+    /// Show progress on standard error as bars, as plain lines, or not at all.
     ///
-    /// Default: auto (a bar on a terminal, else plain lines). Example: --progress plain
+    /// Bars are drawn anew as things change; a plain line comes every ten seconds. Default: auto (bars on a terminal, else
+    /// plain lines). Example: --progress plain
     #[arg(
         long, value_name = "WHEN", value_enum, env = "HAILUO_BATCH_PROGRESS", hide_env = true, help_heading = OUTPUT
     )]
@@ -694,12 +696,12 @@ pub enum OnUnknown {
 /// How a run shows where it stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProgressMode {
-    /// A bar on a terminal, else plain lines
+    /// Bars on a terminal, else plain lines
     #[default]
     Auto,
-    /// A bar that redraws itself
+    /// Lines with bars, drawn anew as things change
     Bar,
-    /// A line now and then
+    /// A line every ten seconds
     Plain,
     /// Nothing
     None,
@@ -1223,7 +1225,7 @@ mod tests {
         Output:
               --metrics-file <FILE>  Keep the batch's metrics in FILE, for Prometheus
               --json[=<yes|no>]      Print the summary as one JSON object on standard output
-              --progress <WHEN>      Show progress on standard error as a bar, as plain lines, or not at all
+              --progress <WHEN>      Show progress on standard error as bars, as plain lines, or not at all
                                      [possible values: auto, bar, plain, none]
               --log-format <FORMAT>  Write log lines as text or as JSON objects [possible values: text,
                                      json]

@@ -31,19 +31,18 @@ const TALLEST_PX: f64 = 8_000.0;
 
 /// A new browser without a past does what `visit` says; then nothing may have gone wrong in its pages, and they may have
 /// asked nobody but this machine. When the test fails, the screen is kept in `target/screenshots/failures/NAME.png`.
-pub(crate) fn browse(name: &str, visit: impl FnOnce(&Browser)) {
+pub(crate) fn browse<T>(name: &str, visit: impl FnOnce(&Browser) -> T) -> T {
     let browser = Browser::start(name);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        visit(&browser);
+        let visited = visit(&browser);
         browser.expect_nothing_wrong();
+        visited
     }));
     if outcome.is_err() {
         browser.keep_failure();
     }
     browser.quit();
-    if let Err(panic) = outcome {
-        resume_unwind(panic);
-    }
+    outcome.unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 /// A browser with one window, as wide as a desktop's.

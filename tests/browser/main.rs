@@ -8,8 +8,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod browser;
 mod deeds;
 mod driver;
 mod harness;
+mod hostile;
+mod live;
+mod pictures;
+mod report;
+mod rows;
 mod scenes;
+mod site;

@@ -26,14 +26,11 @@ fn counts(scene: &Scene) -> String {
         .join(", ")
 }
 
+/// The largest is checked where it is used.
 #[test]
 fn every_scene_is_a_ledger_that_can_have_come_about() {
     type Make = fn() -> Scene;
-    let scenes: [(Make, &str); 8] = [
-        (
-            scenes::hundred_thousand,
-            "20 invalid, 746 rejected, 214 unknown, 97604 succeeded, 1416 failed",
-        ),
+    let scenes: [(Make, &str); 7] = [
         (
             scenes::five_thousand,
             "10 invalid, 40 rejected, 10 unknown, 68 failed, 4872 saved",

@@ -442,6 +442,41 @@ async fn a_full_disk_ends_the_fetching_and_not_the_looking() {
     assert!(disk.order.lock().unwrap().len() <= 4);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_and_how_long_tasks_take_is_told_as_it_happens() {
+    let trial = Trial::new(6);
+    let api = Api::new(|task, at| {
+        let ended = at > Duration::from_secs(if task.ends_with('2') { 20 } else { 45 });
+        let state = if task.ends_with('2') {
+            TaskState::Fail
+        } else {
+            TaskState::Success
+        };
+        record(task, if ended { state } else { TaskState::Waiting })
+    });
+    let disk = Arc::new(Disk::default());
+    let cut = Trouble {
+        code: "download",
+        message: "cut".into(),
+        then: Then::GiveUp,
+    };
+    disk.troubles.lock().unwrap().extend([(4, vec![cut])]);
+    let standing = trial.collect(&api, Some(&disk)).await.standing;
+    let told = standing.incidents.iter();
+    let told: Vec<_> = told
+        .map(|told| (told.row, told.state, &*told.code, &*told.message))
+        .collect();
+    let expected = [
+        (2, RowState::Failed, "failed", "the generation failed"),
+        (4, RowState::Succeeded, "download", "cut"),
+    ];
+    assert_eq!(told, expected);
+    let generation = standing.generation.unwrap();
+    // Looks are eight seconds apart by then.
+    assert!((45..=54).contains(&generation.as_secs()), "{generation:?}");
+    assert!(standing.latest_accepted.unwrap().elapsed() >= generation);
+}
+
 /// What goes with looks is a page and what is in flight.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_open_tasks_wait_in_the_ledger_and_not_in_memory() {

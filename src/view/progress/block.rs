@@ -39,10 +39,10 @@ impl Size {
         usize::from(self.columns).saturating_sub(1)
     }
 
-    /// Lines that the block may have: a third of the terminal is left for what is written above it, and if it gets so
-    /// narrow that lines of before take two of its own, most of them still fit.
+    /// Lines that the block may have: if it gets narrower, and each line of before takes two of its own, they still fit.
+    /// What does not would be out of reach, and stay there.
     fn most_lines(self) -> usize {
-        (usize::from(self.rows) * 2 / 3).max(1)
+        (usize::from(self.rows) / 2).max(1)
     }
 }
 

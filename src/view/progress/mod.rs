@@ -23,13 +23,14 @@ mod stages;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Secrets, wrapped};
 use crate::escape;
 use crate::job::ProgressMode;
-use screen::{AskSize, Outlet};
+use screen::{AskSize, Outlet, Over};
 
 pub use block::Size;
 pub use ink::Ink;
@@ -102,6 +103,8 @@ struct Shared {
     line_every: Duration,
     /// Locked before the outlet is, and never while that is held.
     shown: Mutex<Shown>,
+    /// Nothing is to be drawn for a while. Not behind the lock, which a stopped terminal may hold.
+    is_aside: AtomicBool,
 }
 
 enum Display {
@@ -159,6 +162,7 @@ impl Progress {
             display,
             line_every,
             shown: Mutex::default(),
+            is_aside: AtomicBool::new(false),
         }))
     }
 
@@ -169,7 +173,7 @@ impl Progress {
     pub fn update(&self, snapshot: &Snapshot) {
         let shared = &*self.0;
         let mut shown = shared.shown();
-        if shown.finished {
+        if shown.finished || shared.is_aside.load(Ordering::Relaxed) {
             return;
         }
         let pause = snapshot.pause.as_ref().map(|pause| &pause.reason);
@@ -183,10 +187,13 @@ impl Progress {
                 }
                 let size = size();
                 let block = block::block(&shared.without_secrets(snapshot), size, *ink);
-                if block != shown.block || shown.size != Some(size) {
-                    shared.outlet.write(&screen::drawn(&block));
-                    (shown.block, shown.size) = (block, Some(size));
-                }
+                let over = match shown.size == Some(size) {
+                    true if block == shown.block => return,
+                    true => Over::Itself,
+                    false => Over::Anything,
+                };
+                shared.outlet.write(&screen::drawn(&block, over));
+                (shown.block, shown.size) = (block, Some(size));
             }
             Display::Plain => {
                 let new_pause = snapshot.pause.as_ref().filter(|_| pause != shown.pause.as_ref());
@@ -232,10 +239,24 @@ impl Progress {
     /// Takes the block away, so that the summary stands alone. Lines can still be written.
     pub fn finish(&self) {
         let mut shown = self.0.shown();
-        if !std::mem::take(&mut shown.block).is_empty() {
-            self.0.outlet.write(&screen::cleared());
-        }
+        self.0.clear(&mut shown);
         shown.finished = true;
+    }
+
+    /// Whether there is a block on a terminal that others may want for a while.
+    pub fn has_block(&self) -> bool {
+        matches!(self.0.display, Display::Block { .. })
+    }
+
+    /// Takes the block away until [`show_again`](Progress::show_again): the terminal is somebody else's.
+    pub fn put_aside(&self) {
+        self.0.is_aside.store(true, Ordering::Relaxed);
+        self.0.clear(&mut self.0.shown());
+    }
+
+    /// Has the next update show the block again.
+    pub fn show_again(&self) {
+        self.0.is_aside.store(false, Ordering::Relaxed);
     }
 }
 
@@ -253,6 +274,13 @@ impl Shared {
             }
         }
         safe
+    }
+
+    fn clear(&self, shown: &mut Shown) {
+        if !std::mem::take(&mut shown.block).is_empty() {
+            self.outlet.write(&screen::cleared());
+        }
+        shown.size = None;
     }
 
     fn write_lines(&self, lines: &str, block: &[String]) {

@@ -5,6 +5,9 @@
 //! got narrower, most terminals have wrapped its lines (and keep the cursor at the character it stood at), some have cut
 //! them. A line of the block never wraps as it is drawn, whatever the terminal thinks of its width: wrapping is off while
 //! it is. Each drawing is one write, so that nothing flickers and nothing is left half done.
+//!
+//! What is out of reach is what a window pushes out at its top before the next drawing: the block is kept so low that this
+//! takes a window of less than half the width, or one that gets lower at the same time.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
@@ -50,17 +53,34 @@ impl fmt::Debug for Outlet {
     }
 }
 
+const CLEAR_LINE: &str = "\u{1b}[2K";
 const CLEAR_REST_OF_LINE: &str = "\u{1b}[K";
 const CLEAR_ALL_BELOW: &str = "\u{1b}[J";
 const WRAP_OFF: &str = "\u{1b}[?7l";
 const WRAP_ON: &str = "\u{1b}[?7h";
 
+/// How a line goes over what stood in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Over a line of the same place: nothing of what stays the same is cleared before it is written again.
+    Itself,
+    /// Over anything. A terminal that has wrapped a line anew takes its parts for one line until they are cleared, and
+    /// would join whatever is written there.
+    Anything,
+}
+
 /// What draws `block` over whatever stood at the cursor and below, and leaves the cursor at its beginning.
-pub(super) fn drawn(block: &[String]) -> String {
+pub(super) fn drawn(block: &[String], over: Over) -> String {
     let mut text = format!("{WRAP_OFF}\r");
     for (index, line) in block.iter().enumerate() {
-        let gap = if index == 0 { "" } else { "\n" };
-        write!(text, "{gap}{line}{CLEAR_REST_OF_LINE}").expect("a string takes text");
+        if index > 0 {
+            text.push('\n');
+        }
+        match over {
+            Over::Itself => write!(text, "{line}{CLEAR_REST_OF_LINE}"),
+            Over::Anything => write!(text, "{CLEAR_LINE}{line}"),
+        }
+        .expect("a string takes text");
     }
     text.push_str(CLEAR_ALL_BELOW);
     text.push('\r');
@@ -75,9 +95,9 @@ pub(super) fn drawn(block: &[String]) -> String {
 pub(super) fn above(lines: &str, block: &[String]) -> String {
     let mut text = "\r".to_owned();
     for line in lines.lines() {
-        writeln!(text, "{line}{CLEAR_REST_OF_LINE}").expect("a string takes text");
+        writeln!(text, "{CLEAR_LINE}{line}{CLEAR_REST_OF_LINE}").expect("a string takes text");
     }
-    text.push_str(&drawn(block));
+    text.push_str(&drawn(block, Over::Anything));
     text
 }
 

@@ -40,11 +40,13 @@ impl Stage {
             let cells = u128::from(count.min(self.total)) * room as u128;
             usize::try_from(cells.checked_div(u128::from(self.total)).unwrap_or(0)).unwrap_or(room)
         };
-        let least = |count: u64| usize::from(count > 0).max(share(count));
-        let bad = least(self.bad).min(room);
-        let good = share(self.good).min(room - bad);
-        let under_way = least(self.under_way).min(room - bad - good);
-        [good, bad, under_way, room - bad - good - under_way]
+        let some = |count: u64| usize::from(count > 0);
+        let done = share(self.done()).max(some(self.bad)).min(room);
+        let bad = (done - share(self.good).min(done)).max(some(self.bad)).min(done);
+        let begun = share(self.done() + self.under_way)
+            .max(done + some(self.under_way))
+            .min(room);
+        [done - bad, bad, begun - done, room - begun]
     }
 
     /// The colour of a share that [`cells`](Stage::cells) gives.
@@ -157,9 +159,10 @@ mod tests {
 
     #[test]
     fn one_bad_row_in_thousands_shows() {
-        assert_eq!(stage(5_000, 2_500, 1, 1).cells(20), [10, 1, 1, 8]);
+        assert_eq!(stage(5_000, 2_500, 1, 1).cells(20), [9, 1, 1, 9]);
         assert_eq!(stage(5_000, 4_999, 1, 0).cells(20), [19, 1, 0, 0]);
         assert_eq!(stage(5_000, 4_999, 0, 1).cells(20), [19, 0, 1, 0]);
+        assert_eq!(stage(100, 95, 5, 0).cells(29), [27, 2, 0, 0]);
     }
 
     proptest! {
@@ -168,10 +171,10 @@ mod tests {
             let [good, bad, under_way] = parts.map(u64::from);
             let cells = stage(total.into(), good, bad, under_way).cells(room);
             prop_assert_eq!(cells.iter().sum::<usize>(), room);
-            if good + bad < u64::from(total) && room > 0 {
-                let [good, bad, under_way, not_begun] = cells;
-                prop_assert!(good + bad < room || under_way + not_begun > 0 || bad > 0, "{:?}", cells);
-            }
+            let [good_cells, bad_cells, _, not_begun] = cells;
+            prop_assert!(good + bad < u64::from(total) || total == 0 || good_cells + bad_cells == room, "{:?}", cells);
+            prop_assert!(bad == 0 || room == 0 || bad_cells > 0, "{:?}", cells);
+            prop_assert!(total == 0 || good + bad + under_way < u64::from(total) || not_begun == 0, "{:?}", cells);
         }
     }
 }

@@ -207,9 +207,9 @@ fn drawn(snapshot: &Snapshot, columns: u16, rows: u16) -> String {
 fn a_run_with_everything_on_80_columns() {
     insta::assert_snapshot!(drawn(&busy(), 80, 24), @r"
 
-        submitted   ████████████████▓▒░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
-        generating  ███████████████▓▒░░░░░░░  3,280/4,988   65%  3 failed, 120 at work
-        saved       ███████████████▓▒░░░░░░░  3,201/4,985   64%  1 not saved, 12.00 GB
+        submitted   ███████████████▓▒░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
+        generating  ██████████████▓▒░░░░░░░░  3,280/4,988   65%  3 failed, 120 at work
+        saved       ██████████████▓▒░░░░░░░░  3,201/4,985   64%  1 not saved, 12.00 GB
         rate        19.0 of 20 per 10 s, 4 in flight, 2 answered 429
         credits     102,000 in this run, 114,000 of the budget of 150,000
         time        30 min, about 25 min left
@@ -230,9 +230,9 @@ fn a_wide_terminal_shows_more_of_the_same() {
     };
     insta::assert_snapshot!(drawn(&paused, 120, 24), @r"
 
-        submitted   ██████████████████████████████████▓▒░░░░░░░░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
-        generating  ████████████████████████████████▓▒░░░░░░░░░░░░░░░░  3,280/4,988   65%  3 failed, 120 at work
-        saved       ████████████████████████████████▓▒░░░░░░░░░░░░░░░░  3,201/4,985   64%  1 not saved, 12.00 GB
+        submitted   █████████████████████████████████▓▒░░░░░░░░░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
+        generating  ███████████████████████████████▓▒▒░░░░░░░░░░░░░░░░  3,280/4,988   65%  3 failed, 120 at work
+        saved       ███████████████████████████████▓▒░░░░░░░░░░░░░░░░░  3,201/4,985   64%  1 not saved, 12.00 GB
         rate        19.0 of 20 per 10 s, 4 in flight, 2 answered 429
         credits     102,000 in this run, 114,000 of the budget of 150,000
         time        30 min, about 25 min left
@@ -247,9 +247,9 @@ fn a_wide_terminal_shows_more_of_the_same() {
 fn narrow_terminals_get_shorter_forms() {
     insta::assert_snapshot!(drawn(&busy(), 40, 24), @"
 
-        submitted  ██████▓▒░  3,412/5,000   68%
-        generating █████▓▒░░  3,280/4,988   65%
-        saved      █████▓▒░░  3,201/4,985   64%
+        submitted  █████▓▒░░  3,412/5,000   68%
+        generating ████▓▒░░░  3,280/4,988   65%
+        saved      ████▓▒░░░  3,201/4,985   64%
         problems   11 rejected, 1 unknown
         rate       19.0 of 20 per 10 s
         credits    102,000 in this run
@@ -275,15 +275,16 @@ fn narrow_terminals_get_shorter_forms() {
 
 #[test]
 fn on_a_low_terminal_the_most_telling_lines_stay() {
-    insta::assert_snapshot!(drawn(&busy(), 80, 9), @"
-        submitted   ████████████████▓▒░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
-        generating  ███████████████▓▒░░░░░░░  3,280/4,988   65%  3 failed, 120 at work
-        saved       ███████████████▓▒░░░░░░░  3,201/4,985   64%  1 not saved, 12.00 GB
+    insta::assert_snapshot!(drawn(&busy(), 80, 14), @"
+        submitted   ███████████████▓▒░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
+        generating  ██████████████▓▒░░░░░░░░  3,280/4,988   65%  3 failed, 120 at work
+        saved       ██████████████▓▒░░░░░░░░  3,201/4,985   64%  1 not saved, 12.00 GB
         rate        19.0 of 20 per 10 s, 4 in flight, 2 answered 429
+        credits     102,000 in this run, 114,000 of the budget of 150,000
         time        30 min, about 25 min left
         problems    row 3380 rejected, 422: the prompt contains prohibited content, su…
         ");
-    insta::assert_snapshot!(drawn(&busy(), 80, 2), @"submitted   ████████████████▓▒░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown");
+    insta::assert_snapshot!(drawn(&busy(), 80, 2), @"submitted   ███████████████▓▒░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown");
 }
 
 #[test]
@@ -296,7 +297,7 @@ fn a_stage_shows_only_if_the_run_has_it() {
     };
     insta::assert_snapshot!(drawn(&sending, 80, 24), @"
 
-        submitted   ████████████████▓▒░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
+        submitted   ███████████████▓▒░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
         rate        19.0 of 20 per 10 s, 4 in flight, 2 answered 429
         credits     102,000 in this run
         time        30 min, about 25 min left
@@ -308,8 +309,8 @@ fn a_stage_shows_only_if_the_run_has_it() {
     };
     insta::assert_snapshot!(drawn(&collecting, 80, 24), @"
 
-        generating  ████████████████████████▓  3,280/3,400   96%  3 failed, 120 at work
-        saved       ███████████████████████▓▒  3,201/3,397   94%  1 not saved, 12.00 GB
+        generating  ███████████████████████▓▒  3,280/3,400   96%  3 failed, 120 at work
+        saved       ██████████████████████▓▒░  3,201/3,397   94%  1 not saved, 12.00 GB
         time        30 s
         ");
     let looking = Snapshot {
@@ -322,7 +323,7 @@ fn a_stage_shows_only_if_the_run_has_it() {
     };
     insta::assert_snapshot!(drawn(&looking, 80, 24), @"
 
-        looked at   ██████▓░░░░░░░░░░░░░░░░░░░  1,200/5,000   24%  3 bad, 1 not reached
+        looked at   █████▓░░░░░░░░░░░░░░░░░░░░  1,200/5,000   24%  3 bad, 1 not reached
         time        1 min, about 4 min left
         ");
 }
@@ -342,9 +343,9 @@ fn what_ends_a_run_is_said_until_all_is_collected() {
     };
     insta::assert_snapshot!(drawn(&halted, 80, 24), @"
 
-        submitted   ████████████████▓░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
-        generating  ███████████████████████▓  3,280/3,400   96%  3 failed, 120 at work
-        saved       ██████████████████████▓▒  3,201/3,397   94%  1 not saved, 12.00 GB
+        submitted   ███████████████▓░░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
+        generating  ██████████████████████▓▒  3,280/3,400   96%  3 failed, 120 at work
+        saved       █████████████████████▓▒░  3,201/3,397   94%  1 not saved, 12.00 GB
         credits     102,000 in this run, 114,000 of the budget of 150,000
         time        30 min, about 25 min left
         halted      the account has no more credits (402)
@@ -358,7 +359,7 @@ fn what_ends_a_run_is_said_until_all_is_collected() {
     };
     insta::assert_snapshot!(drawn(&Snapshot { in_flight: 3, ..interrupted }, 80, 24), @"
 
-        submitted   ████████████████▓▒░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
+        submitted   ███████████████▓▒░░░░░░░  3,412/5,000   68%  11 rejected, 1 unknown
         rate        19.0 of 20 per 10 s, 3 in flight, 2 answered 429
         credits     102,000 in this run, 114,000 of the budget of 150,000
         time        30 min, about 10 s left
@@ -534,6 +535,24 @@ fn a_window_that_changes_keeps_no_remains() {
 }
 
 #[test]
+fn a_block_that_was_put_aside_comes_back_below_what_others_wrote() {
+    let mut desk = Desk::new(60, 24);
+    desk.progress.update(&at(0, 4));
+    desk.progress.put_aside();
+    desk.progress.update(&at(1_000, 8));
+    assert_eq!(desk.screen(), "");
+    desk.terminal.feed("$ fg\r\n");
+    desk.progress.show_again();
+    desk.progress.update(&at(2_000, 8));
+    insta::assert_snapshot!(desk.screen(), @"
+        $ fg
+
+        submitted   ███████░░░░░░░░░░░░░░░░░░░░░░░░░░░░  8/40   20%
+        time        2 s
+        ");
+}
+
+#[test]
 fn a_closed_pipe_stops_nothing() {
     for mode in [ProgressMode::Bar, ProgressMode::Plain, ProgressMode::None] {
         let target = Target::terminal(ClosedPipe, || size(80, 24), PLAIN_INK);
@@ -615,13 +634,13 @@ prop_compose! {
 }
 
 proptest! {
-    /// On a terminal of any size, whatever there is to say: no line is as wide as the terminal, which might wrap it, there
-    /// are no more lines than it has, and nothing in them drives it.
+    /// On a terminal of any size, whatever there is to say: no line is as wide as the terminal, which might wrap it, they
+    /// take no more than half of its lines, and nothing in them drives it.
     #[test]
     fn the_block_fits(snapshot in snapshots(), columns in 1_u16..200, rows in 1_u16..60, unicode: bool) {
         let ink = Ink { colour: false, unicode };
         let lines = block::block(&snapshot, size(columns, rows), ink);
-        prop_assert!(!lines.is_empty() && lines.len() <= usize::from(rows), "{lines:?}");
+        prop_assert!(!lines.is_empty() && lines.len() <= usize::from(rows / 2).max(1), "{lines:?}");
         for line in &lines {
             prop_assert!(line::columns_of(line) < usize::from(columns), "{line:?}");
             prop_assert!(!line.chars().any(escape::drives_terminal), "{line:?}");
@@ -635,8 +654,8 @@ proptest! {
         let mut terminal = avt::Terminal::new(columns.into(), rows.into()).unwrap();
         terminal.feed("above\r\n");
         let lines = block::block(&snapshot, size(columns, rows), Ink { colour: true, unicode: true });
-        for _ in 0..2 {
-            terminal.feed(&*screen::drawn(&lines).replace('\n', "\r\n"));
+        for over in [Over::Anything, Over::Itself] {
+            terminal.feed(&*screen::drawn(&lines, over).replace('\n', "\r\n"));
             let cursor = terminal.cursor();
             prop_assert_eq!((cursor.col, cursor.row), (0, 1));
             prop_assert_eq!(text_of(&terminal, 0), "above");

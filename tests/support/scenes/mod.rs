@@ -14,7 +14,7 @@ use hailuo_batch::ledger::{Realm, Store};
 
 use self::past::{Fate, Past, Run, Said, TaskFate};
 use self::shots::{ImagesAt, manifest, put_images};
-use super::{Batch, Finished};
+use super::{Batch, Finished, SandboxProcess};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -29,6 +29,13 @@ pub(crate) struct Scene {
     pub(crate) batch: Batch,
     /// Who holds it, where a run is at work.
     _at_work: Option<Store>,
+}
+
+/// A batch of which nothing is known yet, to be sent to `sandbox`. Its last row is invalid.
+pub(crate) fn unsent(rows: usize, sandbox: &SandboxProcess) -> Batch {
+    let batch = Batch::with_manifest("shots.csv", &manifest(rows, ImagesAt::Home, rows, 9), &sandbox.url);
+    put_images(batch.folder.path());
+    batch
 }
 
 /// Sixty rows, nothing sent.
@@ -161,7 +168,9 @@ pub(crate) fn nasty() -> Scene {
             let words = NASTY[row.number as usize % NASTY.len()];
             let said = Said::new("422", words);
             match row.number % 4 {
-                _ if row.number as usize > NASTY.len() && row.attempts > 0 => Fate::Halt(NASTY.join(" "), said),
+                _ if row.number as usize > NASTY.len() && row.attempts > 0 => {
+                    Fate::Halt(NASTY.join(" "), Said::new("402", words))
+                }
                 0 => Fate::Accepted(TaskFate::Video),
                 1 => Fate::Rejected(said),
                 2 => Fate::Accepted(TaskFate::Failed(said)),
@@ -173,7 +182,7 @@ pub(crate) fn nasty() -> Scene {
 }
 
 /// Texts that a page must show and nothing else.
-pub(crate) const NASTY: [&str; 10] = [
+const NASTY: [&str; 10] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(2)>",
     "' onmouseover='alert(3)' x='",

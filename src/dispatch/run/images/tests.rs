@@ -9,7 +9,9 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::clock::{UnixMillis, Wall};
-use crate::dispatch::{Address, DispatchConfig, LIFE, LocalImage, RetryConfig, RunReport, TokenSource, Watch, run};
+use crate::dispatch::{
+    Address, DispatchConfig, LIFE, LocalImage, RetryConfig, RunReport, Standing, TokenSource, Watch, run,
+};
 use crate::job::OnUnknown;
 use crate::kie::{Answer, CreateTask, Discreet, Remedy, Reply};
 use crate::ledger::{AttemptId, Ending, Intent, LedgerError};
@@ -301,6 +303,40 @@ async fn an_image_that_is_gone_costs_its_own_row_and_no_other() {
     assert_eq!(world.asked(), ["a/gone.png", "a/copy.png"]);
     let standing = report.standing;
     assert_eq!((standing.started, standing.requests, standing.rejected), (2, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_is_told_as_it_happens() {
+    let world = World::with_images(["a/gone.png", WEB, WEB, WEB, WEB]);
+    world.script("a/gone.png", &[Found::NoFile]);
+    world.lock().answers.extend([
+        r#"{"code":422,"msg":"not this prompt"}"#,
+        r#"{"code":200,"msg":"success","data":{}}"#,
+        r#"{"code":402,"msg":"no credits"}"#,
+    ]);
+    let Standing {
+        incidents,
+        ending,
+        halt,
+        spacing,
+        ..
+    } = world.run(|config| config.concurrency = 1).await.standing;
+    let told: Vec<_> = incidents
+        .iter()
+        .map(|told| (told.row, told.state, &*told.code))
+        .collect();
+    // The row that met the halt is queued again: nothing has become of it.
+    let expected = [
+        (2, RowState::Rejected, "422"),
+        (1, RowState::Rejected, "image"),
+        (3, RowState::Unknown, "bad_reply"),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!((ending, halt.as_deref().map(Halt::code)), (true, Some("402")));
+    assert_eq!(spacing, Some(Duration::from_millis(525)));
+
+    let standing = World::with_images([WEB]).run(|_| {}).await.standing;
+    assert_eq!((standing.ending, standing.halt), (false, None), "nothing is left");
 }
 
 #[tokio::test(start_paused = true)]
