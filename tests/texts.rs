@@ -99,7 +99,6 @@ fn help() {
         ("report_help", &["report", "--help"]),
         ("settle_help", &["settle", "--help"]),
         ("serve_help", &["serve", "-h"]),
-        ("report_help", &["report", "--help"]),
         ("init_help", &["init", "--help"]),
     ] {
         let ended = desk.run(arguments);

@@ -34,6 +34,8 @@ pub(super) struct Board {
     frames: watch::Sender<Option<Arc<Frame>>>,
     /// Of the last frame.
     number: AtomicU64,
+    /// What the last question about rows cost, in microseconds.
+    rows_cost: AtomicU64,
     /// Notified when somebody begins to look.
     wanted: Notify,
 }
@@ -53,12 +55,25 @@ pub(super) struct Frame {
     /// From 1, rising.
     pub(super) number: u64,
     pub(super) sections: Vec<Section>,
-    /// Grows whenever any row may have changed.
+    /// Grows whenever any row may have changed, though not before it is worth asking again.
     pub(super) rows: u64,
+    /// Since when it is what it is.
+    pub(super) rows_since: Instant,
     /// A run is at work in this process.
     pub(super) live: bool,
     /// This was the last one.
     pub(super) ended: bool,
+}
+
+impl Frame {
+    /// The number of the rows that viewers are told behind this frame: the old one, if a question about them costs so
+    /// much that they have to wait.
+    fn rows_after(&self, rows: u64, cost: Duration) -> u64 {
+        match self.rows_since.elapsed() < left_alone(cost) {
+            true => self.rows,
+            false => rows,
+        }
+    }
 }
 
 /// A part of the board.
@@ -79,6 +94,7 @@ impl Board {
             reading: Mutex::default(),
             frames: watch::Sender::new(None),
             number: AtomicU64::new(0),
+            rows_cost: AtomicU64::new(0),
             wanted: Notify::new(),
         }
     }
@@ -93,6 +109,13 @@ impl Board {
     /// The batch as it is, at most half a minute old; what the process itself knows is new.
     pub(super) async fn overview(&self) -> Result<Overview, LedgerError> {
         Ok(self.current(false).await?.0)
+    }
+
+    /// Notes what a question about rows has cost: viewers ask it again when they hear of changes, and so they hear of
+    /// them the more rarely.
+    pub(super) fn note_rows_cost(&self, cost: Duration) {
+        let micros = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
+        self.rows_cost.store(micros, Ordering::Relaxed);
     }
 
     async fn current(&self, anew: bool) -> Result<(Overview, u64), LedgerError> {
@@ -164,6 +187,12 @@ impl Board {
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let frame = match self.current(ended).await {
             Ok((overview, rows)) => {
+                let cost = Duration::from_micros(self.rows_cost.load(Ordering::Relaxed));
+                let told = before
+                    .as_ref()
+                    .filter(|_| !ended)
+                    .map(|before| before.rows_after(rows, cost));
+                let rows = told.unwrap_or(rows);
                 let sections = self.sections;
                 let before = before.clone();
                 blocking(move || {
@@ -193,7 +222,7 @@ fn is_same(one: &Overview, other: &Overview) -> bool {
     one.summary == other.summary && one.history == other.history && one.rate == other.rate
 }
 
-/// How long the ledger is left alone after a reading that took so long.
+/// How long the ledger is left alone by whatever took so long.
 fn left_alone(cost: Duration) -> Duration {
     (cost * SHARE).clamp(EVERY, RAREST)
 }
@@ -216,10 +245,12 @@ fn frame_of(
         since: since(id, &html),
         html,
     });
+    let known = before.filter(|before| before.rows == rows);
     Frame {
         number,
         sections: sections.collect(),
         rows,
+        rows_since: known.map_or_else(Instant::now, |before| before.rows_since),
         live,
         ended: false,
     }
@@ -288,5 +319,18 @@ mod tests {
         ] {
             assert!(differs(&second, &after), "{after:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn viewers_hear_of_changed_rows_as_often_as_asking_for_them_is_cheap() {
+        let first = frame_of(1, Vec::new(), 7, true, None);
+        let (cheap, dear) = (Duration::from_millis(1), Duration::from_millis(200));
+        tokio::time::advance(EVERY).await;
+        assert_eq!((first.rows_after(8, cheap), first.rows_after(8, dear)), (8, 7));
+        let second = frame_of(2, Vec::new(), 7, true, Some(&first));
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert_eq!(second.rows_after(9, dear), 9, "ten seconds after they were told last");
+        let third = frame_of(3, Vec::new(), 9, true, Some(&second));
+        assert_eq!(third.rows_after(10, cheap), 9, "told this moment");
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             number: 5,
             sections: vec![section("head", "<b>\n\"a\"</b>", 2), section("now", "2", 5)],
             rows: 17,
+            rows_since: Instant::now(),
             live: true,
             ended: false,
         };

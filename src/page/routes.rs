@@ -295,9 +295,11 @@ impl Routes {
             Ok(query) => query,
             Err(wrong) => return sentence(StatusCode::BAD_REQUEST, &wrong, true),
         };
-        let source = Arc::clone(&self.source);
+        let (source, board) = (Arc::clone(&self.source), Arc::clone(&self.board));
         let found = self.read(move || {
+            let began = std::time::Instant::now();
             let page = source.rows(&query)?;
+            board.note_rows_cost(began.elapsed());
             Ok(serde_json::to_string(&page).expect("rows are texts and numbers"))
         });
         match found.await {
