@@ -1,6 +1,6 @@
 //! The live page and the report: values in, HTML out.
 //!
-//! Both are made of the same [`sections`], charts among them, which need no script to be read; a script only lists the
+//! Both are made of the same [`sections`](fn@sections), charts among them, which need no script to be read; a script only lists the
 //! rows, plays the videos and, in the page, puts new sections in the place of old ones. Nothing here is fetched from
 //! elsewhere: no font, no library.
 //!

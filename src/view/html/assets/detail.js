@@ -24,26 +24,24 @@ const LIFE = 14 * 24 * 3600 * 1000;
  * The video of a row, or what is to be said in its place.
  * @param {RowCard} card
  * @param {Address} address
- * @param {'metadata' | 'none'} preload
  */
-export function video(card, address, preload) {
+export function video(card, address) {
   const place = make('div', { class: 'media' });
   const source = address(card, 'video');
   if (!source) {
     place.append(noVideo(card));
     return place;
   }
-  const poster = address(card, 'image');
+  // It shows its first frame, which is the source image come to life: another poster would hide a video that is not.
   const player = make('video', {
     controls: true,
     loop: true,
     playsinline: true,
-    preload: poster ? preload : 'metadata',
-    poster,
+    preload: 'metadata',
     'aria-label': `video of row ${card.row}`,
     error: () => player.replaceWith(noVideo(card)),
   });
-  player.append(make('source', { src: source, error: () => player.replaceWith(noVideo(card)) }));
+  player.append(make('source', { src: `${source}#t=0.001`, error: () => player.replaceWith(noVideo(card)) }));
   place.append(player);
   return place;
 }
@@ -115,7 +113,7 @@ export function detail(story, address) {
   return [
     make('div', { class: 'pair' },
       make('figure', {}, make('figcaption', {}, 'Source image'), image(story, address)),
-      make('figure', {}, make('figcaption', {}, 'Video'), video(story, address, 'metadata'))),
+      make('figure', {}, make('figcaption', {}, 'Video'), video(story, address))),
     trouble(story),
     story.prompt ? part('Prompt', make('p', { class: 'prompt-whole', dir: 'auto' }, outside(story.prompt))) : null,
     part('Row', facts(story)),

@@ -58,7 +58,8 @@ function beside(file) {
   return file.startsWith('/') ? `file://${path}` : `./${path}`;
 }
 
-// As `report.html` it comes from the server of the live page, which has pictures and videos in a place of their own.
+// As `report.html` it comes from the server of the live page, which has pictures and videos at addresses of its own. The
+// data names the files all the same, so that the report is as good when it is saved beside them.
 const isServed = location.protocol !== 'file:' && location.pathname.endsWith('/report.html');
 
 const place = document.getElementById('rows');
@@ -76,9 +77,9 @@ if (place) {
       return { ...card, remedy: data.remedies[`${card.status} ${card.code ?? ''}`] ?? null };
     },
     address(card, kind) {
-      const file = card[kind]?.file;
-      if (!file) return null;
-      return isServed ? `media/${card.row}/${kind}` : beside(file);
+      const media = card[kind];
+      if (isServed && (media?.file || kind === 'image' && media)) return `media/${card.row}/${kind}`;
+      return media?.file ? beside(media.file) : null;
     },
   });
 }

@@ -204,7 +204,7 @@ export class Rows {
     if (!card) return make('div', { class: 'card waiting' }, make('div', { class: 'media' }));
     const { row, id, prompt } = card;
     return make('article', { class: 'card', id: `item-${index}`, 'aria-label': `row ${row}` },
-      video(card, this.source.address, 'none'),
+      video(card, this.source.address),
       make('button', { type: 'button', class: 'about', click: () => { this.activate(index); this.show(row); } },
         make('span', { class: 'line' }, `${row}`, stateWord(card.status), id === null ? null : outside(shorten(id, 40), 'id')),
         make('span', { class: 'prompt' }, outside(shorten(prompt, 160)))));
@@ -293,7 +293,7 @@ export class Rows {
       // Whoever looks at a video is not disturbed.
       const item = this.list.items.get(index);
       const player = item?.querySelector('video');
-      if (!item || player && (!player.paused || player.currentTime > 0 || this.sameVideo(player, index))) continue;
+      if (!item || player && (!player.paused || player.currentTime > 0.01 || this.sameVideo(player, index))) continue;
       this.list.redraw(index);
     }
     this.point();
@@ -302,7 +302,7 @@ export class Rows {
   /** @param {HTMLVideoElement} player @param {number} index */
   sameVideo(player, index) {
     const card = this.pages.row(index);
-    return card !== undefined && player.querySelector('source')?.getAttribute('src') === this.source.address(card, 'video');
+    return card !== undefined && player.querySelector('source')?.getAttribute('src')?.split('#')[0] === this.source.address(card, 'video');
   }
 
   failed() {

@@ -88,9 +88,10 @@ export function day(millis) {
   return new Date(millis).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
 }
 
-/** `1.3 s`, `2 min 20 s`, `1 h 5 min`. @param {number} millis */
+/** `40 ms`, `1.3 s`, `2 min 20 s`, `1 h 5 min`. @param {number} millis */
 export function lasting(millis) {
   const seconds = Math.max(0, millis) / 1000;
+  if (seconds < 0.95) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 60) return `${Math.round(seconds)} s`;
   const whole = Math.round(seconds);

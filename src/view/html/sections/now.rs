@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::escape;
 use crate::rate::Rate;
+use crate::view::collected::size;
 use crate::view::hints;
 use crate::view::html::markup::{Html, capital, html, put, sentence};
 use crate::view::html::standing::Standing;
@@ -90,12 +91,15 @@ fn figures(html: &mut Html, live: &Snapshot, overview: &Overview) {
     if let Some(tasks) = live.tasks {
         figures.push(("generating", grouped(tasks.at_work), "tasks".to_owned()));
         if tasks.to_save + tasks.saved > 0 {
-            let saving = format!(
-                "{} to save, {} under way",
-                grouped(tasks.to_save),
-                grouped(tasks.saving)
-            );
-            figures.push(("saved", grouped(tasks.saved), saving));
+            let note = match tasks.to_save + tasks.saving {
+                0 => size(tasks.bytes),
+                _ => format!(
+                    "{} to save, {} under way",
+                    grouped(tasks.to_save),
+                    grouped(tasks.saving)
+                ),
+            };
+            figures.push(("saved", grouped(tasks.saved), note));
         }
     }
     figures.push(("at work for", lasting(live.elapsed), counted(live.requests, "request")));
