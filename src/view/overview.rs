@@ -76,8 +76,9 @@ pub const MOST_TIMELINES: usize = 10;
 /// Kinds of outcomes told apart; the rest is counted together, as code `other`.
 pub const MOST_OUTCOMES: usize = 40;
 
-/// Columns of a time line.
-pub const MOST_SLICES: usize = 240;
+/// Columns of a time line: so many can be told apart on any screen, and hold more than a request or two each, so that an
+/// even stream looks even.
+pub const MOST_SLICES: usize = 120;
 
 /// The requests of one run over time.
 #[derive(Debug, Clone, Default, PartialEq)]

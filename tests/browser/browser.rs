@@ -122,6 +122,20 @@ impl Browser {
         });
     }
 
+    /// The same with the button of the mouse down for so long.
+    #[track_caller]
+    pub(crate) fn click_slowly(&self, css: &str, time: Duration) {
+        let down = async {
+            let element = self.session.find(By::Css(css)).await?;
+            let chain = self.session.action_chain();
+            chain.click_and_hold_element(&element).perform().await
+        };
+        self.done(&format!("press {css}"), down);
+        std::thread::sleep(time);
+        let chain = self.session.action_chain().release();
+        self.done(&format!("let go of {css}"), chain.perform());
+    }
+
     /// Types on the keyboard, wherever the cursor is. `\u{e004}` and the like are keys: see [`Key`].
     #[track_caller]
     pub(crate) fn type_text(&self, text: &str) {

@@ -38,6 +38,11 @@ fn a_run_is_watched_from_its_first_requests_to_its_end() {
             "document.querySelectorAll('#rows .s-saved').length > 1",
         );
         browser.shoot("page-live");
+        // What is exchanged every moment can be clicked all the same, however slowly.
+        let queued = browser.value(&tile("queued"));
+        browser.click_slowly("#counts a[href='#status=queued']", Duration::from_millis(1_500));
+        browser.wait_until("the filter is the tile's", "location.hash === '#status=queued'");
+        browser.wait_until("the counts go on", &format!("{} < {queued}", tile("queued")));
         browser.wait_for(
             Duration::from_secs(30),
             "the run ends",

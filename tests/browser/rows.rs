@@ -116,9 +116,17 @@ fn a_row_is_opened_and_its_video_plays_beside_its_image() {
         browser.click("[data-view=gallery]");
         browser.wait_to_see(".card video");
         browser.wait_until(
-            "the pictures are there",
-            "[...document.querySelectorAll('.card video')].every(video => video.poster)",
+            "something is to be seen of each",
+            "[...document.querySelectorAll('.card video')].every(video => video.poster || video.readyState >= 2)",
         );
+        // Or its controls could not be reached.
+        let overflowing = browser.value(
+            "[...document.querySelectorAll('.card')].filter(card => {
+                const [video, media] = ['video', '.media'].map(css => card.querySelector(css).getBoundingClientRect());
+                return video.height > media.height || video.width > media.width;
+            }).length",
+        );
+        assert_eq!(overflowing, json!(0), "no video is larger than its place");
         browser.shoot("page-gallery");
     });
 }

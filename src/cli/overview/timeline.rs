@@ -70,7 +70,7 @@ pub(super) fn timeline(
 /// The narrowest width with which `millis` need no more slices than there may be.
 fn width_for(millis: u64) -> Duration {
     let fits = |width: &u64| slices_in(millis, Duration::from_secs(*width)) <= MOST_SLICES;
-    // Only a clock that was set makes a run longer than 240 days; then the last slice has the rest.
+    // Only a clock that was set makes a run longer than 120 days; then the last slice has the rest.
     let [.., widest] = WIDTHS;
     Duration::from_secs(WIDTHS.into_iter().find(fits).unwrap_or(widest))
 }
@@ -217,11 +217,11 @@ mod tests {
     fn the_slices_of_long_runs_are_wider_and_never_too_many() {
         for (seconds, width, count) in [
             (0, 1, 1),
-            (239, 1, 240),
-            (240, 2, 121),
-            (3_600, 30, 121),
-            (6 * 86_400, 3_600, 145),
-            (400 * 86_400, 86_400, 240),
+            (119, 1, 120),
+            (120, 2, 61),
+            (3_600, 60, 61),
+            (6 * 86_400, 7_200, 73),
+            (400 * 86_400, 86_400, 120),
         ] {
             let timeline = at_rate("off", vec![sent(0), sent(seconds * 1_000)], None);
             assert_eq!(timeline.slice, Duration::from_secs(width), "{seconds}");

@@ -77,9 +77,10 @@ fn needs_somebody(counts: &Counts) -> bool {
     counts.invalid + counts.rejected + counts.unknown + counts.failed > 0
 }
 
-/// How far a batch is: `63% sent` until every row is sent, then how many of the tasks have ended. `None`: no rows.
+/// How far a batch is: `63% sent` until every row is sent, then how many of the tasks have ended. Of the rows that can be
+/// sent; `None`: there are none.
 pub(super) fn progress(counts: &Counts) -> Option<String> {
-    let rows = counts.rows();
+    let rows = counts.rows() - counts.invalid;
     let unsent = counts.queued + counts.sending;
     if rows == 0 {
         return None;
@@ -181,5 +182,12 @@ mod tests {
         assert_eq!(progress(&counts(0, 1, 999)).as_deref(), Some("99% ended"));
         assert_eq!(progress(&counts(0, 0, 3)).as_deref(), Some("100% ended"));
         assert_eq!(progress(&Counts::default()), None);
+        let invalid = Counts {
+            invalid: 2,
+            ..Counts::default()
+        };
+        assert_eq!(progress(&invalid), None);
+        let nothing_sent = Counts { queued: 58, ..invalid };
+        assert_eq!(progress(&nothing_sent).as_deref(), Some("0% sent"));
     }
 }

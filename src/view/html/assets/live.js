@@ -43,8 +43,11 @@ const server = {
 const place = document.getElementById('rows');
 const rows = place ? new Rows(place, server) : null;
 
-/** @type {Map<string, string>} Sections that wait until nobody has text selected in them. */
+/** @type {Map<string, string>} Sections that wait until nobody has text selected in them, or is about to click. */
 const waiting = new Map();
+
+/** A button of the mouse is down, or a finger: a link that was exchanged before it is up would not be clicked. */
+let isPressed = false;
 
 /** @param {Element} element */
 function isSelected(element) {
@@ -62,7 +65,7 @@ function keyOf(element) {
 function replace(id, html) {
   const section = document.getElementById(id);
   if (!section) return;
-  if (isSelected(section)) {
+  if (isPressed || isSelected(section)) {
     waiting.set(id, html);
     return;
   }
@@ -80,9 +83,19 @@ function replace(id, html) {
   }
 }
 
-document.addEventListener('selectionchange', () => {
+function catchUp() {
   for (const [id, html] of [...waiting]) replace(id, html);
-});
+}
+
+document.addEventListener('selectionchange', catchUp);
+addEventListener('pointerdown', () => { isPressed = true; }, { capture: true });
+for (const end of ['pointerup', 'pointercancel', 'blur']) {
+  addEventListener(end, () => {
+    isPressed = false;
+    // The click comes behind this.
+    setTimeout(catchUp);
+  }, { capture: true });
+}
 
 function entitle() {
   const title = document.querySelector('[data-title]')?.getAttribute('data-title');
@@ -112,6 +125,7 @@ function listen() {
     const { sections, rows: version, ended } = JSON.parse(event.data);
     for (const [id, html] of Object.entries(sections)) replace(id, html);
     entitle();
+    rows?.drawBar();
     if (seen !== version) {
       if (seen !== null) rows?.changed();
       seen = version;

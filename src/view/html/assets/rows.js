@@ -123,7 +123,7 @@ export class Rows {
     this.typing = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.changing = undefined;
-    this.bar = bar(() => this.typed(), (view) => this.choose(view), () => this.offerCodes());
+    this.bar = bar(() => this.typed(), (view) => this.choose(view), () => this.offerCodes(), (state) => this.toggle(state));
     this.grid = grid((event) => this.keyInList(event));
     this.viewport = this.grid.viewport;
     place.append(this.bar.box, this.grid.box);
@@ -331,18 +331,13 @@ export class Rows {
 
   /** Shows which filter there is. The counts are those of the section that has them. */
   drawBar() {
-    const chips = STATES.map((state) => {
+    for (const [state, { chip, count }] of this.bar.chips) {
       const tile = document.querySelector(`#counts a[href="#status=${state}"] strong`);
       const isOn = this.filter.status.includes(state);
-      if (!tile && !isOn) return null;
-      return make('button', {
-        type: 'button', class: 'chip', 'aria-pressed': String(isOn), 'data-state': state, click: () => this.toggle(state),
-      }, state, make('span', {}, tile?.textContent ?? '0'));
-    }).filter((chip) => chip !== null);
-    const focused = document.activeElement instanceof HTMLElement && this.bar.chips.contains(document.activeElement)
-      ? document.activeElement.dataset.state : undefined;
-    this.bar.chips.replaceChildren(...chips);
-    chips.find((chip) => chip.dataset.state === focused)?.focus();
+      chip.hidden = !tile && !isOn;
+      chip.setAttribute('aria-pressed', String(isOn));
+      count.textContent = tile?.textContent ?? '0';
+    }
     for (const button of this.bar.views) button.setAttribute('aria-pressed', String(button.dataset.view === this.view));
     const isGallery = this.view === 'gallery';
     this.grid.box.setAttribute('role', isGallery ? 'group' : 'grid');
@@ -557,8 +552,9 @@ export class Rows {
  * @param {() => void} typed
  * @param {(view: string) => void} choose
  * @param {() => void} offerCodes
+ * @param {(state: string) => void} toggle
  */
-function bar(typed, choose, offerCodes) {
+function bar(typed, choose, offerCodes, toggle) {
   const search = /** @type {HTMLInputElement} */ (make('input', {
     type: 'search', class: 'search', placeholder: 'Search prompts, ids, messages', 'aria-label': 'Search the rows',
     'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', input: typed,
@@ -571,12 +567,19 @@ function bar(typed, choose, offerCodes) {
   const views = ['list', 'gallery'].map((view) => make('button', {
     type: 'button', 'data-view': view, click: () => choose(view),
   }, view === 'list' ? 'List' : 'Videos'));
-  const chips = make('div', { class: 'chips', role: 'group', 'aria-label': 'Only rows that are' });
+  // They stay the same elements: one that was exchanged under a finger would not be clicked.
+  const chips = new Map(STATES.map((state) => {
+    const count = make('span');
+    const chip = make('button', { type: 'button', class: 'chip', 'data-state': state, click: () => toggle(state) }, state, count);
+    return [state, { chip, count }];
+  }));
   const count = make('span', { class: 'rows-total', role: 'status', 'aria-live': 'polite' });
   const box = make('div', { class: 'rows-bar', role: 'search' },
     search, code, codes,
     make('span', { class: 'choice', role: 'group', 'aria-label': 'Show as' }, ...views),
-    make('div', { class: 'rows-filter' }, chips, count));
+    make('div', { class: 'rows-filter' },
+      make('div', { class: 'chips', role: 'group', 'aria-label': 'Only rows that are' }, ...[...chips.values()].map(({ chip }) => chip)),
+      count));
   return { box, search, code, codes, views, chips, count };
 }
 
