@@ -12,12 +12,12 @@ use crate::price::{PriceTable, USD_PER_CREDIT};
 use crate::rate::{Rate, SPACING};
 use crate::results::{self, Closing, Columns, Dialect, Layout, ResultRow, ResultsWriter};
 use crate::row::{ClipLength, Resolution};
-use crate::view::{self, Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary};
+use crate::view::{self, Account, Bill, Causes, Command, Cost, Counts, ExtraTask, Halt, Summary, is_troubled};
 
 use super::closing::closing_of;
 use super::failure::Failure;
 use super::intake::{COLUMNS_NOTE, DIALECT_NOTE, FORMAT_NOTE};
-use super::shown::{is_troubled, settled, trouble_of, troubled_states};
+use super::shown::{settled, trouble_of, troubled_states};
 
 /// How many tasks a summary names that no row has.
 const EXTRA_TASKS: u32 = 100;
@@ -35,8 +35,8 @@ pub(super) fn write_results(job: &Job) -> Result<(), Failure> {
     reader.for_each_row(|row| {
         let (error_code, error_message) = trouble_of(row, halt.as_ref());
         let state = settled(row.state, at_work);
-        if writer.has_summary() && is_troubled(state, row.error_code) {
-            let (code, message) = trouble_of(row, None);
+        let (code, message) = trouble_of(row, None);
+        if writer.has_summary() && is_troubled(state, code) {
             causes.add(row.number, state, code, message);
         }
         writer.write(&ResultRow {
@@ -136,13 +136,14 @@ fn summary_from(reader: &Reader, job: &Job, selection: Vec<String>, command: Com
         .map(|(state, rows)| (settled(state, owner.is_some()), rows));
     let counts: Counts = counts.collect();
     let standing = reader.standing_apart()?;
-    let troubled = counts.invalid + counts.rejected + counts.unknown + counts.failed + counts.succeeded > 0;
+    let troubled =
+        counts.invalid + counts.rejected + counts.unknown + counts.failed + counts.succeeded + standing.changed > 0;
     let mut causes = Causes::default();
     let mut queued = Vec::new();
     if troubled {
-        reader.for_each_row_in(&troubled_states(), |row| {
-            if is_troubled(row.state, row.error_code) {
-                let (code, message) = trouble_of(row, None);
+        reader.for_each_row_in(&troubled_states(standing.changed), |row| {
+            let (code, message) = trouble_of(row, None);
+            if is_troubled(row.state, code) {
                 causes.add(row.number, row.state, code, message);
             }
             Ok::<_, LedgerError>(())

@@ -2,6 +2,7 @@
 
 use crate::ledger::StoredRow;
 use crate::row::RowState;
+use crate::view::is_troubled;
 
 /// Without a process at work, rows that are `sending` were left so by one that died: the next will call them unknown.
 pub(super) fn settled(state: RowState, at_work: bool) -> RowState {
@@ -11,19 +12,11 @@ pub(super) fn settled(state: RowState, at_work: bool) -> RowState {
     }
 }
 
-/// Whether a summary has to say something about a row in this state.
-pub(super) fn is_troubled(state: RowState, error_code: Option<&str>) -> bool {
-    match state {
-        RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed => true,
-        // Its video could not be saved.
-        RowState::Succeeded => error_code.is_some(),
-        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => false,
-    }
-}
-
-/// The states in which rows may be that a summary has to say something about.
-pub(super) fn troubled_states() -> Vec<RowState> {
-    let may_be_troubled = |state: &RowState| is_troubled(*state, Some(""));
+/// The states in which rows may be that a summary has to say something about. `changed`: how many rows of the manifest
+/// were changed after they were sent, which those in any state can be.
+pub(super) fn troubled_states(changed: u64) -> Vec<RowState> {
+    let code = if changed > 0 { "changed" } else { "" };
+    let may_be_troubled = |state: &RowState| is_troubled(*state, Some(code));
     RowState::ALL.into_iter().filter(may_be_troubled).collect()
 }
 
@@ -37,5 +30,23 @@ pub(super) fn trouble_of<'r>(
         (_, None, _) if row.problem.is_some() => (Some("changed"), row.problem),
         (RowState::Queued, None, Some((_, message))) => (Some("halted"), Some(message)),
         (_, code, _) => (code, row.error_message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_in_any_state_are_read_only_if_some_were_changed() {
+        let usual = [
+            RowState::Invalid,
+            RowState::Rejected,
+            RowState::Unknown,
+            RowState::Succeeded,
+            RowState::Failed,
+        ];
+        assert_eq!(troubled_states(0), usual);
+        assert_eq!(troubled_states(1), RowState::ALL);
     }
 }

@@ -22,6 +22,18 @@ const MESSAGE_CHARACTERS: usize = 200;
 /// The message of what came after [`MOST_CAUSES`].
 const OTHERS: &str = "other messages";
 
+/// Whether there is something to say about a row in this state, with the code that is shown of it: the summary, the live
+/// page and the report list the same rows.
+pub fn is_troubled(state: RowState, code: Option<&str>) -> bool {
+    match state {
+        RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed => true,
+        // Its video could not be saved, or the row was changed.
+        RowState::Succeeded => code.is_some(),
+        // Others have codes of rows that are on their way, as `halted`.
+        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => code == Some("changed"),
+    }
+}
+
 /// Rows in one state with the same code and message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
@@ -106,6 +118,20 @@ mod tests {
         assert_eq!(top[0].count, 898);
         assert_eq!(top[0].message, "bad\\u{1b}[2J image");
         assert_eq!(top[0].first_rows, [2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_row_is_troubled_by_its_state_or_by_what_came_with_it() {
+        let troubled = |code| {
+            let of_state = RowState::ALL.into_iter().filter(|state| is_troubled(*state, code));
+            of_state.map(RowState::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(troubled(None), "invalid rejected unknown failed");
+        assert_eq!(troubled(Some("halted")), "invalid rejected unknown succeeded failed");
+        assert_eq!(
+            troubled(Some("changed")),
+            "invalid queued sending accepted rejected unknown succeeded failed saved"
+        );
     }
 
     #[test]

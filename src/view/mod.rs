@@ -38,7 +38,7 @@ mod summary;
 mod wording;
 mod wrap;
 
-pub use causes::{Cause, Causes, MOST_CAUSES_TOLD};
+pub use causes::{Cause, Causes, MOST_CAUSES_TOLD, is_troubled};
 pub use collected::Collected;
 pub use counts::Counts;
 pub use ending::{Ending, exit_of};

@@ -44,7 +44,7 @@ fn a_token_opens_the_page_and_nothing_else_does() {
         );
         browser.reload();
         browser.wait_to_read(".rows-total", "12 rows");
-        browser.wait_to_read("#connection", "live");
+        browser.wait_to_read("#connection", "connected");
     });
     browse("access-link", |browser| {
         browser.open(&format!("{}#token={TOKEN}", site.url));

@@ -23,7 +23,7 @@ fn a_run_is_watched_from_its_first_requests_to_its_end() {
         browser.open(&run.url);
         // A reload would forget it.
         browser.value("window.isTheSamePage = true");
-        browser.wait_to_read("#connection", "live");
+        browser.wait_to_read("#connection", "connected");
         browser.wait_to_read("#head .badge", "sending");
         browser.wait_until("rows are accepted", &format!("{} > 3", tile("accepted")));
         browser.wait_until(
@@ -63,7 +63,7 @@ fn a_page_whose_server_goes_and_comes_again_goes_on() {
     browse("live-again", |browser| {
         browser.open(&first.url);
         browser.value("window.isTheSamePage = true");
-        browser.wait_to_read("#connection", "live");
+        browser.wait_to_read("#connection", "connected");
         let before = browser.text("#head .byline");
         let address = first.address().to_owned();
         drop(first);
@@ -71,7 +71,7 @@ fn a_page_whose_server_goes_and_comes_again_goes_on() {
         let second = Site::showing_with(&scene.batch, &["--listen", &address]);
         browser.wait_until(
             "it is connected again",
-            "document.querySelector('#connection').textContent === 'live'",
+            "document.querySelector('#connection').textContent === 'connected'",
         );
         browser.wait_until(
             "it shows what is now",

@@ -54,7 +54,8 @@ pub fn page(overview: &Overview) -> String {
     html.into_string()
 }
 
-/// The door before the page: it asks for the token that the command has printed. `wrong`: the last one was not it.
+/// The door before the page: it asks for the token that the command was given (`--token-file`). `wrong`: the last one was
+/// not it.
 pub fn login(name: &str, wrong: bool) -> String {
     let mut html = html!(
         r#"<!doctype html>

@@ -112,6 +112,7 @@ function tell(words, state) {
 }
 
 let failures = 0;
+let isLost = false;
 /** @type {unknown} */
 let seen = null;
 
@@ -119,7 +120,10 @@ function listen() {
   const events = new EventSource('events');
   events.addEventListener('open', () => {
     failures = 0;
-    tell('live', 'live');
+    tell('connected', 'connected');
+    // What changed meanwhile was told to nobody, and another process has numbers of its own.
+    if (isLost) rows?.changed();
+    isLost = false;
   });
   events.addEventListener('overview', (event) => {
     const { sections, rows: version, ended } = JSON.parse(event.data);
@@ -130,12 +134,15 @@ function listen() {
       if (seen !== null) rows?.changed();
       seen = version;
     }
+    // A stream that ends without this, as when whoever only showed the batch was stopped, is a lost connection.
     if (ended) {
       events.close();
+      rows?.ended();
       tell('The run has ended. This is how it ended.', 'ended');
     }
   });
   events.addEventListener('error', () => {
+    isLost = true;
     tell('Connection lost, trying again…', 'lost');
     // The browser tries again by itself unless it was answered something else than events.
     if (events.readyState !== EventSource.CLOSED) return;

@@ -27,6 +27,9 @@ const KEPT = 24;
 const TYPING = 200;
 const FRESHNESS = 1500;
 
+/** Milliseconds until rows that could not be read are asked for again, each time longer. */
+const AGAIN = [2000, 5000, 15000];
+
 /** The states in the order of the counts, and those whose rows have a video. */
 const STATES = ['saved', 'succeeded', 'accepted', 'sending', 'failed', 'rejected', 'unknown', 'invalid', 'queued'];
 const WITH_VIDEO = ['saved', 'succeeded'];
@@ -50,8 +53,10 @@ class Pages {
     this.pages = new Map();
     /** @type {Set<number>} */
     this.asked = new Set();
-    /** @type {Set<number>} Known, and perhaps changed since. */
+    /** @type {Set<number>} Perhaps changed since they were asked for the last time. */
     this.stale = new Set();
+    /** @type {Set<number>} Could not be read: scrolling alone does not ask for them again. */
+    this.missed = new Set();
   }
 
   /** @param {number} index */
@@ -67,7 +72,7 @@ class Pages {
         this.pages.delete(page);
         this.pages.set(page, rows);
       }
-      if (!rows || this.stale.has(page)) this.ask(page);
+      if ((!rows || this.stale.has(page)) && !this.missed.has(page)) this.ask(page);
     }
   }
 
@@ -75,27 +80,41 @@ class Pages {
   async ask(page) {
     if (this.asked.has(page)) return;
     this.asked.add(page);
+    this.missed.delete(page);
+    // Before the answer comes: it may be older than a change that is heard of while it is on its way.
+    this.stale.delete(page);
     try {
       const answer = await this.source.page(this.filter, page * PAGE, PAGE, this.abort.signal);
       if (this.abort.signal.aborted) return;
+      this.asked.delete(page);
       this.total = answer.total;
-      this.stale.delete(page);
       this.pages.set(page, answer.rows);
       for (const oldest of this.pages.keys()) {
         if (this.pages.size <= KEPT) break;
         this.pages.delete(oldest);
       }
-      this.arrived(page * PAGE, page * PAGE + answer.rows.length - 1);
     } catch (error) {
-      if (!this.abort.signal.aborted) this.failed(error);
-    } finally {
+      if (this.abort.signal.aborted) return;
       this.asked.delete(page);
+      this.stale.add(page);
+      this.missed.add(page);
+      this.failed(error);
+      return;
     }
+    const rows = this.pages.get(page)?.length ?? 0;
+    this.arrived(page * PAGE, page * PAGE + rows - 1);
+    // An empty list has nothing in sight that would ask.
+    if (this.total === 0 && this.stale.has(page)) this.ask(page);
   }
 
-  /** Any row may have changed: what is in sight is asked for again when it is needed. */
+  /** Any row may have changed, also of those that are on their way: what is in sight is asked for when it is needed. */
   spoil() {
-    for (const page of this.pages.keys()) this.stale.add(page);
+    for (const page of [...this.pages.keys(), ...this.asked]) this.stale.add(page);
+  }
+
+  /** What could not be read may be asked for again. */
+  forgive() {
+    this.missed.clear();
   }
 
   close() {
@@ -123,6 +142,12 @@ export class Rows {
     this.typing = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.changing = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.trying = undefined;
+    /** How often in a row rows could not be read. */
+    this.failures = 0;
+    /** Whether nobody is there any more who would answer later. */
+    this.isOver = false;
     this.bar = bar(() => this.typed(), (view) => this.choose(view), () => this.offerCodes(), (state) => this.toggle(state));
     this.grid = grid((event) => this.keyInList(event));
     this.viewport = this.grid.viewport;
@@ -260,6 +285,8 @@ export class Rows {
   /** Begins a list of its own for the filter. */
   start() {
     this.pages.close();
+    clearTimeout(this.trying);
+    this.failures = 0;
     this.active = 0;
     const pages = new Pages(this.source, this.filter,
       (first, last) => { if (pages === this.pages) this.arrived(first, last); },
@@ -274,6 +301,7 @@ export class Rows {
 
   /** @param {number} first @param {number} last */
   arrived(first, last) {
+    this.failures = 0;
     if (this.list.canvas.parentElement !== this.viewport) this.viewport.replaceChildren(this.list.canvas);
     const { total } = this.pages;
     if (this.grid.box.ariaBusy === 'true') {
@@ -305,24 +333,47 @@ export class Rows {
     return card !== undefined && player.querySelector('source')?.getAttribute('src')?.split('#')[0] === this.source.address(card, 'video');
   }
 
+  /** What is shown stays: it is as good as it was. */
   failed() {
     this.grid.box.removeAttribute('aria-busy');
-    this.bar.count.textContent = '';
-    this.say('The rows could not be read.',
-      make('button', { type: 'button', click: () => this.start() }, 'Try again'));
+    // Said once, so that the button keeps the focus.
+    if (this.pages.total < 0 && this.failures === 0) {
+      this.bar.count.textContent = '';
+      this.say('The rows could not be read.',
+        make('button', { type: 'button', click: () => this.start() }, 'Try again'));
+    }
+    clearTimeout(this.trying);
+    if (!this.isOver) this.trying = setTimeout(() => this.look(), AGAIN[Math.min(this.failures, AGAIN.length - 1)]);
+    this.failures += 1;
   }
 
   /** Any row may have changed. */
   changed() {
-    if (this.changing) return;
-    this.changing = setTimeout(() => {
-      this.changing = undefined;
-      this.drawBar();
-      this.pages.spoil();
-      if (this.pages.total <= 0) this.pages.ask(0);
-      else this.list.render();
-      if (this.open) this.renew();
-    }, FRESHNESS);
+    if (this.changing || this.isOver) return;
+    this.changing = setTimeout(() => this.refresh(), FRESHNESS);
+  }
+
+  /** Rows have changed for the last time. At once, as whoever answers is about to leave; then nobody is asked unbidden. */
+  ended() {
+    this.isOver = true;
+    this.refresh();
+  }
+
+  refresh() {
+    clearTimeout(this.changing);
+    this.changing = undefined;
+    this.drawBar();
+    this.pages.spoil();
+    this.look();
+    if (this.open) this.renew();
+  }
+
+  /** Asks for whatever is in sight and is not known, or perhaps has changed. */
+  look() {
+    clearTimeout(this.trying);
+    this.pages.forgive();
+    if (this.pages.total <= 0) this.pages.ask(0);
+    else this.list.render();
   }
 
   isFiltered() {

@@ -16,6 +16,9 @@ const MOST_LABELS: usize = 6;
 /// Fewest columns, where there are so many.
 const FEWEST: usize = 7;
 
+/// Where there is no room for a name to the right, in percent of the width.
+const NEAR_END: f64 = 80.0;
+
 /// Units of the stretched picture.
 const COLUMN: f64 = 10.0;
 const TALL: f64 = 1_000.0;
@@ -158,15 +161,19 @@ fn bounds(html: &mut Html, columns: &Columns) {
 }
 
 /// Half of all, nine in ten and ninety-nine in a hundred were at most so long. Their names stand one above the other,
-/// as they can be close together.
+/// as they can be close together; each line begins at its name, so that it can cross only names below.
 fn quantiles(html: &mut Html, columns: &Columns, distribution: &Distribution) {
     let Some(quantiles) = distribution.quantiles else {
         return;
     };
-    let marks = ["p50", "p90", "p99"].into_iter().zip(quantiles).zip([38, 24, 10]);
-    // The lines first, so that none crosses a name.
-    for ((_, seconds), y) in marks.clone() {
-        let share = columns.share(seconds) * 100.0;
+    let marks = ["p50", "p90", "p99"].into_iter().zip(quantiles);
+    let placed = marks.map(|(name, seconds)| (name, seconds, columns.share(seconds) * 100.0));
+    // Names near the right end stand to the left of their lines: there those further to the right are above.
+    let (mut near_end, others): (Vec<_>, Vec<_>) = placed.partition(|(_, _, share)| *share > NEAR_END);
+    near_end.reverse();
+    let marks = near_end.iter().chain(&others).zip([10, 24, 38]);
+    // The lines first, so that none covers a name.
+    for ((_, _, share), y) in marks.clone() {
         put!(
             html,
             r#"<line class="quantile" x1="{:.2}%" x2="{:.2}%" y1="{}" y2="{}"/>"#,
@@ -176,9 +183,8 @@ fn quantiles(html: &mut Html, columns: &Columns, distribution: &Distribution) {
             TOP + HEIGHT
         );
     }
-    for ((name, seconds), y) in marks {
-        let share = columns.share(seconds) * 100.0;
-        let (anchor, gap) = if share > 80.0 { ("end", -5) } else { ("start", 5) };
+    for ((name, seconds, share), y) in marks {
+        let (anchor, gap) = if *share > NEAR_END { ("end", -5) } else { ("start", 5) };
         put!(
             html,
             r#"<text class="quantile-name" x="{:.2}%" dx="{}" y="{}" text-anchor="{}">{} {}</text>"#,
@@ -187,7 +193,7 @@ fn quantiles(html: &mut Html, columns: &Columns, distribution: &Distribution) {
             y,
             anchor,
             name,
-            brief(seconds)
+            brief(*seconds)
         );
     }
 }
@@ -248,6 +254,38 @@ mod tests {
         assert_eq!(counts_of(20, 3), [1, 0, 0, 0, 0, 0, 0]);
         assert_eq!(counts_of(20, 19), [0, 0, 0, 0, 0, 0, 1]);
         assert_eq!(counts_of(2, 1), [0, 1]);
+    }
+
+    #[test]
+    fn no_line_crosses_the_name_of_a_near_one() {
+        let rows_of = |quantiles: [f64; 3]| {
+            let distribution = Distribution {
+                bins: (1..=10).map(|bound| (f64::from(bound), 1)).collect(),
+                longest: 10.0,
+                quantiles: Some(quantiles),
+                ..Distribution::default()
+            };
+            let mut html = Html::default();
+            quantiles_of(&mut html, &distribution);
+            let html = html.into_string();
+            let names = html.split("quantile-name").skip(1);
+            names
+                .map(|name| {
+                    ["p50", "p90", "p99"]
+                        .into_iter()
+                        .find(|word| name.contains(word))
+                        .unwrap()
+                })
+                .collect::<Vec<_>>()
+        };
+        // From top to bottom: names to the right of their lines, to the left of them, and both.
+        assert_eq!(rows_of([1.0, 1.0, 1.2]), ["p50", "p90", "p99"]);
+        assert_eq!(rows_of([9.0, 9.1, 9.9]), ["p99", "p90", "p50"]);
+        assert_eq!(rows_of([1.0, 1.1, 9.9]), ["p99", "p50", "p90"]);
+    }
+
+    fn quantiles_of(html: &mut Html, distribution: &Distribution) {
+        super::quantiles(html, &Columns::of(distribution).unwrap(), distribution);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use crate::escape;
 use crate::row::RowState;
 use crate::view::html::markup::{Html, html, put};
-use crate::view::html::sections::{self, heading, is_problem};
+use crate::view::html::sections::{self, heading};
 use crate::view::wording::counted;
-use crate::view::{Cause, Overview, RowCard};
+use crate::view::{Cause, Overview, RowCard, is_troubled};
 
 /// Problems told apart. Messages that quote their row would make one of each.
 const MOST: usize = 500;
@@ -38,7 +38,7 @@ struct Place {
 
 impl Problems {
     pub(super) fn add(&mut self, card: &RowCard) {
-        if !is_problem(card.status, card.code.as_deref()) {
+        if !is_troubled(card.status, card.code.as_deref()) {
             return;
         }
         let code = escape::excerpt(card.code.as_deref().unwrap_or_default(), MESSAGE);

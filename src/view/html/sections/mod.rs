@@ -13,7 +13,7 @@ use crate::view::Overview;
 
 use super::markup::Html;
 
-pub(super) use problems::{heading, is_problem, next};
+pub(super) use problems::{heading, next};
 pub(super) use timeline::timelines;
 
 /// A part of the page or the report that can be replaced by a newer one.

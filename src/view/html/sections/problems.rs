@@ -1,7 +1,6 @@
 //! Why rows did not make it, and what to do about it.
 
 use crate::escape;
-use crate::row::RowState;
 use crate::view::causes::MOST_CAUSES_TOLD;
 use crate::view::hints::{self, row_remedy};
 use crate::view::html::charts::stack::swatch;
@@ -103,14 +102,4 @@ pub(in crate::view::html) fn next(overview: &Overview) -> Html {
     }
     put!(html, "</ul>");
     html
-}
-
-/// Whether a row belongs to the problems: by its state, or by what came with it.
-pub(in crate::view::html) fn is_problem(state: RowState, code: Option<&str>) -> bool {
-    match state {
-        RowState::Invalid | RowState::Rejected | RowState::Unknown | RowState::Failed => true,
-        // Its video could not be saved.
-        RowState::Succeeded => code.is_some(),
-        RowState::Queued | RowState::Sending | RowState::Accepted | RowState::Saved => code == Some("changed"),
-    }
 }
