@@ -28,8 +28,8 @@ pub(super) struct Board {
     source: Arc<dyn Source>,
     live: Live,
     sections: Sections,
-    /// The last reading of the ledger. Held while it is read: those who come meanwhile wait for it.
-    reading: Mutex<Option<Reading>>,
+    /// The last reading of the ledger. Held while it is read, by whoever reads: those who come meanwhile wait for it.
+    reading: Arc<Mutex<Option<Reading>>>,
     /// What was seen of the ledger last, for whoever must not wait.
     frames: watch::Sender<Option<Arc<Frame>>>,
     /// Of the last frame.
@@ -91,7 +91,7 @@ impl Board {
             source,
             live,
             sections,
-            reading: Mutex::default(),
+            reading: Arc::default(),
             frames: watch::Sender::new(None),
             number: AtomicU64::new(0),
             rows_cost: AtomicU64::new(0),
@@ -119,44 +119,30 @@ impl Board {
     }
 
     async fn current(&self, anew: bool) -> Result<(Overview, u64), LedgerError> {
-        let mut last = self.reading.lock().await;
+        let mut last = Arc::clone(&self.reading).lock_owned().await;
         let fresh = last.clone().filter(|last| !anew && Instant::now() < last.stale_at);
         let reading = match fresh {
-            Some(fresh) => fresh,
+            Some(fresh) => {
+                drop(last);
+                fresh
+            }
             None => {
-                let reading = self.read(last.as_ref()).await?;
-                *last = Some(reading.clone());
-                reading
+                let source = Arc::clone(&self.source);
+                // The reading goes on where nobody waits for it any more: it keeps the place that it read for, so that
+                // whoever hangs up and asks again begins no second one.
+                blocking(move || {
+                    let reading = read(&*source, last.as_ref())?;
+                    *last = Some(reading.clone());
+                    Ok::<_, LedgerError>(reading)
+                })
+                .await?
             }
         };
-        drop(last);
         let overview = Overview {
             live: (self.live)(),
             ..Overview::clone(&reading.overview)
         };
         Ok((overview, reading.rows))
-    }
-
-    async fn read(&self, before: Option<&Reading>) -> Result<Reading, LedgerError> {
-        let source = Arc::clone(&self.source);
-        let (read, cost) = blocking(move || {
-            let began = RealInstant::now();
-            let read = source.overview();
-            (read, began.elapsed())
-        })
-        .await;
-        let overview = read?;
-        let seen_at = overview.at.0.unsigned_abs();
-        let rows = match before {
-            Some(before) if is_same(&before.overview, &overview) => before.rows,
-            Some(before) => seen_at.max(before.rows + 1),
-            None => seen_at,
-        };
-        Ok(Reading {
-            overview: Arc::new(overview),
-            rows,
-            stale_at: Instant::now() + left_alone(cost),
-        })
     }
 
     /// Renews the board as long as somebody looks. Never returns.
@@ -215,6 +201,24 @@ impl Board {
             self.frames.send_replace(Some(Arc::new(frame)));
         }
     }
+}
+
+/// The ledger as it is now. May block.
+fn read(source: &dyn Source, before: Option<&Reading>) -> Result<Reading, LedgerError> {
+    let began = RealInstant::now();
+    let overview = source.overview()?;
+    let cost = began.elapsed();
+    let seen_at = overview.at.0.unsigned_abs();
+    let rows = match before {
+        Some(before) if is_same(&before.overview, &overview) => before.rows,
+        Some(before) => seen_at.max(before.rows + 1),
+        None => seen_at,
+    };
+    Ok(Reading {
+        overview: Arc::new(overview),
+        rows,
+        stale_at: Instant::now() + left_alone(cost),
+    })
 }
 
 /// Whether nothing happened to the batch between two readings.

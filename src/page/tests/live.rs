@@ -88,6 +88,60 @@ async fn the_ledger_is_read_for_viewers_and_once_for_all() {
     assert_eq!(trial.batch.readings(), readings);
 }
 
+/// A ledger that is read for as long as the test says.
+struct Slow {
+    readings: AtomicU64,
+    gate: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Source for Slow {
+    fn overview(&self) -> Result<Overview, LedgerError> {
+        self.readings.fetch_add(1, Ordering::Relaxed);
+        // Also opened by the test's end.
+        let _opened = self.gate.lock().unwrap().recv();
+        Ok(Overview::default())
+    }
+
+    fn rows(&self, _: &RowsQuery) -> Result<RowsPage, LedgerError> {
+        Err(LedgerError::Stopped)
+    }
+
+    fn row(&self, _: u32) -> Result<Option<RowStory>, LedgerError> {
+        Err(LedgerError::Stopped)
+    }
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_and_asks_again_begins_no_second_reading() {
+    let (open, gate) = std::sync::mpsc::channel();
+    let slow = Arc::new(Slow {
+        readings: AtomicU64::new(0),
+        gate: Mutex::new(gate),
+    });
+    let source = Arc::clone(&slow) as Arc<dyn Source>;
+    let board = Arc::new(Board::new(source, Arc::new(|| None), renderer().sections));
+    let ask = || {
+        let board = Arc::clone(&board);
+        tokio::spawn(async move { board.overview().await.map(drop) })
+    };
+    for _ in 0..3 {
+        let hung_up = ask();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        hung_up.abort();
+        assert!(hung_up.await.unwrap_err().is_cancelled());
+    }
+    let patient = ask();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(slow.readings.load(Ordering::Relaxed), 1);
+    open.send(()).unwrap();
+    patient.await.unwrap().unwrap();
+    assert_eq!(
+        slow.readings.load(Ordering::Relaxed),
+        1,
+        "what was read is there for who stayed"
+    );
+}
+
 fn board(batch: &Arc<Batch>) -> Arc<Board> {
     let source = Arc::clone(batch) as Arc<dyn Source>;
     Arc::new(Board::new(source, Arc::new(|| None), renderer().sections))
