@@ -1,7 +1,7 @@
 //! What all viewers see: read and rendered once, whoever looks, and not at all while nobody does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as RealInstant};
 
 use tokio::sync::{Mutex, Notify, watch};
@@ -23,6 +23,9 @@ const RAREST: Duration = Duration::from_secs(30);
 /// How long the end waits for viewers to be told of it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long whoever was told of the end may ask for what it brought: the rows in their last states, pictures, videos.
+const AFTERWARDS: Duration = Duration::from_secs(2);
+
 /// What viewers see.
 pub(super) struct Board {
     source: Arc<dyn Source>,
@@ -38,6 +41,8 @@ pub(super) struct Board {
     rows_cost: AtomicU64,
     /// Notified when somebody begins to look.
     wanted: Notify,
+    /// There will be no more frames, and nobody is to wait for them.
+    is_over: AtomicBool,
 }
 
 /// The ledger at one moment.
@@ -96,6 +101,7 @@ impl Board {
             number: AtomicU64::new(0),
             rows_cost: AtomicU64::new(0),
             wanted: Notify::new(),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -159,13 +165,27 @@ impl Board {
         }
     }
 
-    /// Shows the end to whoever looks, and waits shortly until they have it. Not beside [`Board::keep`].
+    /// Shows the end to whoever looks, waits shortly until they have it, and then until they have asked for what it
+    /// brought. Returns at once if nobody looks. Not beside [`Board::keep`].
     pub(super) async fn end(&self) {
         if self.frames.receiver_count() == 0 {
             return;
         }
         self.renew(true).await;
         let _in_time = timeout(LAST_WORDS, self.frames.closed()).await;
+        self.leave();
+        sleep(AFTERWARDS).await;
+    }
+
+    /// Ends every stream without a word: browsers come again, and find whoever serves the batch then.
+    pub(super) fn leave(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.frames.send_modify(|_| {});
+    }
+
+    /// Whether [`Board::leave`] was called. To be asked before the last frame is waited for to change.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     async fn renew(&self, ended: bool) {

@@ -37,21 +37,51 @@ async fn every_viewer_sees_the_end() {
     }
     trial.batch.rename("done.csv");
     let began = std::time::Instant::now();
-    trial.page.end().await;
-    for events in [&mut one, &mut other] {
-        let last = events.next().await.unwrap();
-        assert_eq!(
-            (&last["ended"], &last["sections"]["head"]),
-            (&true.into(), &"<h1>done.csv</h1>".into())
-        );
-        assert_eq!(events.next().await, None);
-    }
-    drop((one, other));
-    // The rest still answers, until the sockets end.
+    tokio::join!(trial.page.end(), async {
+        for events in [&mut one, &mut other] {
+            let last = events.next().await.unwrap();
+            assert_eq!(
+                (&last["ended"], &last["sections"]["head"]),
+                (&true.into(), &"<h1>done.csv</h1>".into())
+            );
+            assert_eq!(events.next().await, None);
+        }
+        drop((one, other));
+    });
+    // So long there was time to ask for the rows in their last states.
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
     assert_eq!(trial.ask("GET /api/rows").await.status, 200);
     trial.server.stop().await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert!(TcpStream::connect(trial.address).await.is_err());
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_sees_takes_no_time() {
+    let trial = Trial::new(OPEN).await;
+    assert_eq!(trial.ask("GET /api/rows").await.status, 200);
+    let began = std::time::Instant::now();
+    trial.page.end().await;
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(trial.batch.readings(), 0);
+}
+
+/// Only whoever shows the page goes: a browser comes again, and is not told that anything has ended.
+#[tokio::test]
+async fn whoever_leaves_ends_the_streams_without_a_word() {
+    let trial = Trial::new(OPEN).await;
+    let mut events = trial.events().await;
+    assert_eq!(events.next().await.unwrap()["ended"], false);
+    let began = std::time::Instant::now();
+    trial.page.leave();
+    assert_eq!(events.next().await, None);
+    // Nor does anybody who comes now wait for what never comes.
+    let mut late = trial.events().await;
+    assert_eq!(late.next().await.unwrap()["ended"], false);
+    assert_eq!(late.next().await, None);
+    drop((events, late));
+    trial.server.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
