@@ -116,17 +116,20 @@ fn get(address: &str, path: &str) -> Answer {
     ask(address, &format!("GET {path}"), "", "")
 }
 
-/// The data of all events until the stream's end.
-fn events(address: &str) -> Vec<Value> {
+/// The data of events as they come, until the stream's end.
+fn stream_of(address: &str) -> impl Iterator<Item = Value> + use<> {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET /events HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
     let lines = BufReader::new(stream).lines().map_while(Result::ok);
-    lines
-        .filter_map(|line| {
-            line.strip_prefix("data: ")
-                .map(|data| serde_json::from_str(data).unwrap())
-        })
-        .collect()
+    lines.filter_map(|line| {
+        line.strip_prefix("data: ")
+            .map(|data| serde_json::from_str(data).unwrap())
+    })
+}
+
+/// All of them.
+fn events(address: &str) -> Vec<Value> {
+    stream_of(address).collect()
 }
 
 #[test]
@@ -172,6 +175,11 @@ fn a_run_shows_where_it_stands_and_how_it_ended() {
         !events.iter().any(|event| event.to_string().contains("<script")),
         "{events:?}"
     );
+    // A browser asks for the rows again when it hears of the end, and gets what the summary says.
+    for (status, count) in [("saved", 2), ("failed", 1)] {
+        let rows = get(&address, &format!("/api/rows?status={status}")).json();
+        assert_eq!(rows["total"], count, "{rows}");
+    }
     let (ended, said) = shown.end();
     ended.expect_code(1);
     assert_eq!((ended.count("saved"), ended.count("failed")), (2, 1), "{said}");
@@ -268,6 +276,26 @@ fn a_viewer_of_nothing_is_told_so_and_a_second_server_how_to_look_on() {
     let (ended, said) = first.stop();
     ended.expect_code(143);
     assert!(said.contains("receiving callbacks on http://"), "{said}");
+}
+
+/// What ends is the command that shows the batch, and not the batch: its viewers come again when it does.
+#[test]
+fn a_server_that_is_stopped_tells_nobody_of_an_end() {
+    let sandbox = SandboxProcess::start(&["--generate", "60s"]);
+    let batch = Batch::with_rows(1, &sandbox);
+    batch.run(&[]).expect_code(0);
+    for flags in [
+        &["--listen", "127.0.0.1:0"][..],
+        &["--listen", "127.0.0.1:0", "--view-only"],
+    ] {
+        let shown = Shown::start(&mut batch.command("serve", flags));
+        let mut events = stream_of(&shown.address());
+        assert_eq!(events.next().unwrap()["ended"], false, "{flags:?}");
+        let (ended, said) = shown.stop();
+        ended.expect_code(143);
+        let later: Vec<Value> = events.collect();
+        assert!(later.iter().all(|event| event["ended"] == false), "{later:?} {said}");
+    }
 }
 
 /// Each way to listen: whether the page is shown, and to whom.

@@ -114,7 +114,7 @@ impl Listener {
     pub(super) fn start(self, console: &Console, writer: Writer, wake: Arc<Notify>) -> Result<Reception, Failure> {
         let work = Work::default();
         let page = self.page(&work)?;
-        let Plan { job, key, .. } = self.plan;
+        let Plan { job, key, purpose, .. } = self.plan;
         let config = ReceiverConfig {
             path: job.collect.public_url.as_ref().map(|url| url.path().to_owned()),
             key,
@@ -128,6 +128,7 @@ impl Listener {
         };
         let receiver = Receiver::start_behind(front, self.socket, config, writer, wake, notice);
         Ok(Reception {
+            purpose,
             served: Served::Both(receiver),
             page,
             work,
@@ -146,6 +147,7 @@ impl Listener {
         });
         let server = Server::start(self.socket, router, ServerConfig::default(), on_trouble);
         Ok(Reception {
+            purpose: self.plan.purpose,
             served: Served::Viewers(server),
             page,
             work,
@@ -168,6 +170,7 @@ impl Listener {
 
 /// A socket that is being served.
 pub(super) struct Reception {
+    purpose: Purpose,
     served: Served,
     page: Option<Page>,
     work: Work,
@@ -192,11 +195,14 @@ impl Reception {
         }
     }
 
-    /// Shows viewers how it ended, which is in the ledger by now, and closes the socket.
+    /// Shows viewers how the run ended, which is in the ledger by now, and closes the socket. A batch that was only
+    /// served has not ended with that, and nobody is told so.
     pub(super) async fn end(self) {
         self.work.end();
-        if let Some(page) = &self.page {
-            page.end().await;
+        match (&self.page, self.purpose) {
+            (Some(page), Purpose::Run) => page.end().await,
+            (Some(page), Purpose::Serve | Purpose::View) => page.leave(),
+            (None, _) => {}
         }
         match self.served {
             Served::Both(receiver) => {

@@ -1,7 +1,7 @@
 //! What all viewers see: read and rendered once, whoever looks, and not at all while nobody does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant as RealInstant};
 
 use tokio::sync::{Mutex, Notify, watch};
@@ -23,13 +23,16 @@ const RAREST: Duration = Duration::from_secs(30);
 /// How long the end waits for viewers to be told of it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long whoever was told of the end may ask for what it brought: the rows in their last states, pictures, videos.
+const AFTERWARDS: Duration = Duration::from_secs(2);
+
 /// What viewers see.
 pub(super) struct Board {
     source: Arc<dyn Source>,
     live: Live,
     sections: Sections,
-    /// The last reading of the ledger. Held while it is read: those who come meanwhile wait for it.
-    reading: Mutex<Option<Reading>>,
+    /// The last reading of the ledger. Held while it is read, by whoever reads: those who come meanwhile wait for it.
+    reading: Arc<Mutex<Option<Reading>>>,
     /// What was seen of the ledger last, for whoever must not wait.
     frames: watch::Sender<Option<Arc<Frame>>>,
     /// Of the last frame.
@@ -38,6 +41,8 @@ pub(super) struct Board {
     rows_cost: AtomicU64,
     /// Notified when somebody begins to look.
     wanted: Notify,
+    /// There will be no more frames, and nobody is to wait for them.
+    is_over: AtomicBool,
 }
 
 /// The ledger at one moment.
@@ -91,11 +96,12 @@ impl Board {
             source,
             live,
             sections,
-            reading: Mutex::default(),
+            reading: Arc::default(),
             frames: watch::Sender::new(None),
             number: AtomicU64::new(0),
             rows_cost: AtomicU64::new(0),
             wanted: Notify::new(),
+            is_over: AtomicBool::new(false),
         }
     }
 
@@ -119,44 +125,30 @@ impl Board {
     }
 
     async fn current(&self, anew: bool) -> Result<(Overview, u64), LedgerError> {
-        let mut last = self.reading.lock().await;
+        let mut last = Arc::clone(&self.reading).lock_owned().await;
         let fresh = last.clone().filter(|last| !anew && Instant::now() < last.stale_at);
         let reading = match fresh {
-            Some(fresh) => fresh,
+            Some(fresh) => {
+                drop(last);
+                fresh
+            }
             None => {
-                let reading = self.read(last.as_ref()).await?;
-                *last = Some(reading.clone());
-                reading
+                let source = Arc::clone(&self.source);
+                // The reading goes on where nobody waits for it any more: it keeps the place that it read for, so that
+                // whoever hangs up and asks again begins no second one.
+                blocking(move || {
+                    let reading = read(&*source, last.as_ref())?;
+                    *last = Some(reading.clone());
+                    Ok::<_, LedgerError>(reading)
+                })
+                .await?
             }
         };
-        drop(last);
         let overview = Overview {
             live: (self.live)(),
             ..Overview::clone(&reading.overview)
         };
         Ok((overview, reading.rows))
-    }
-
-    async fn read(&self, before: Option<&Reading>) -> Result<Reading, LedgerError> {
-        let source = Arc::clone(&self.source);
-        let (read, cost) = blocking(move || {
-            let began = RealInstant::now();
-            let read = source.overview();
-            (read, began.elapsed())
-        })
-        .await;
-        let overview = read?;
-        let seen_at = overview.at.0.unsigned_abs();
-        let rows = match before {
-            Some(before) if is_same(&before.overview, &overview) => before.rows,
-            Some(before) => seen_at.max(before.rows + 1),
-            None => seen_at,
-        };
-        Ok(Reading {
-            overview: Arc::new(overview),
-            rows,
-            stale_at: Instant::now() + left_alone(cost),
-        })
     }
 
     /// Renews the board as long as somebody looks. Never returns.
@@ -173,13 +165,27 @@ impl Board {
         }
     }
 
-    /// Shows the end to whoever looks, and waits shortly until they have it. Not beside [`Board::keep`].
+    /// Shows the end to whoever looks, waits shortly until they have it, and then until they have asked for what it
+    /// brought. Returns at once if nobody looks. Not beside [`Board::keep`].
     pub(super) async fn end(&self) {
         if self.frames.receiver_count() == 0 {
             return;
         }
         self.renew(true).await;
         let _in_time = timeout(LAST_WORDS, self.frames.closed()).await;
+        self.leave();
+        sleep(AFTERWARDS).await;
+    }
+
+    /// Ends every stream without a word: browsers come again, and find whoever serves the batch then.
+    pub(super) fn leave(&self) {
+        self.is_over.store(true, Ordering::Release);
+        self.frames.send_modify(|_| {});
+    }
+
+    /// Whether [`Board::leave`] was called. To be asked before the last frame is waited for to change.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     async fn renew(&self, ended: bool) {
@@ -215,6 +221,24 @@ impl Board {
             self.frames.send_replace(Some(Arc::new(frame)));
         }
     }
+}
+
+/// The ledger as it is now. May block.
+fn read(source: &dyn Source, before: Option<&Reading>) -> Result<Reading, LedgerError> {
+    let began = RealInstant::now();
+    let overview = source.overview()?;
+    let cost = began.elapsed();
+    let seen_at = overview.at.0.unsigned_abs();
+    let rows = match before {
+        Some(before) if is_same(&before.overview, &overview) => before.rows,
+        Some(before) => seen_at.max(before.rows + 1),
+        None => seen_at,
+    };
+    Ok(Reading {
+        overview: Arc::new(overview),
+        rows,
+        stale_at: Instant::now() + left_alone(cost),
+    })
 }
 
 /// Whether nothing happened to the batch between two readings.

@@ -55,6 +55,10 @@ async fn show(board: &Board, feed: &Feed) -> Result<(), Left> {
             seen = frame.number;
             heartbeat = Instant::now() + HEARTBEAT;
         }
+        // What was noted after the frame was taken wakes the waiting below.
+        if board.is_over() {
+            return Ok(());
+        }
         tokio::select! {
             changed = frames.changed() => if changed.is_err() {
                 return Ok(());

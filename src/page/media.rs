@@ -13,15 +13,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, ETAG};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use super::answer::{sentence, with_type};
 use super::board::blocking;
+use super::routes::has_version;
 use crate::image::ImageKind;
 use crate::view;
-use remote::Remote;
+use remote::{Picture, Remote};
 
 pub use remote::{Reach, RemoteConfig};
 
@@ -63,9 +64,13 @@ impl Media {
                 file::answer(found, head)
             }
             Some(view::Media { url: Some(url), .. }) => match self.remote.picture(&url).await {
-                Ok(picture) => {
-                    let caching = [(CACHE_CONTROL, "private, max-age=3600")];
-                    (caching, with_type(picture.kind.media_type(), picture.bytes)).into_response()
+                Ok(Picture { bytes, kind, etag }) => {
+                    // The address has the row's number and no more: what is there may be another picture by now.
+                    let caching = [(CACHE_CONTROL, "private, no-cache"), (ETAG, etag.as_str())];
+                    match has_version(&head.headers, &etag) {
+                        true => (StatusCode::NOT_MODIFIED, caching).into_response(),
+                        false => (caching, with_type(kind.media_type(), bytes)).into_response(),
+                    }
                 }
                 Err(why) => sentence(why.status(), &why.to_string(), false),
             },

@@ -163,10 +163,17 @@ impl Page {
         self.before(routes::nothing_else())
     }
 
-    /// Shows everybody who looks how it ended, and ends their streams; what is asked after that is still answered.
+    /// Shows everybody who looks how the run ended, ends their streams, and waits two seconds more for what they ask of
+    /// its end: whatever serves the page is to go on until this returns. At once where nobody looks.
     pub async fn end(&self) {
         self.keeping.abort();
         self.board.end().await;
+    }
+
+    /// Ends all streams without a word of an end: only whoever shows the page goes, and browsers are to come again.
+    pub fn leave(&self) {
+        self.keeping.abort();
+        self.board.leave();
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue, LOCATION};
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -62,6 +63,8 @@ pub struct RemoteConfig {
 pub(super) struct Picture {
     pub(super) bytes: Bytes,
     pub(super) kind: ImageKind,
+    /// Another one for all other bytes.
+    pub(super) etag: String,
 }
 
 /// Why there is no picture to show.
@@ -179,20 +182,24 @@ impl Remote {
 /// The picture that is in an answer, if it is one and not too large.
 async fn whole(mut response: reqwest::Response) -> Result<Picture, NoPicture> {
     let mut bytes = Vec::new();
+    let mut hasher = Sha256::new();
     while let Some(piece) = response.chunk().await.map_err(|error| not_there(&error))? {
         if (bytes.len() + piece.len()) as u64 > MOST_BYTES {
             return Err(NoPicture::NotThere);
         }
         bytes.extend_from_slice(&piece);
+        hasher.update(&piece);
         // Whatever is no picture is not read to its end.
         if bytes.len() >= 12 && ImageKind::of(&bytes).is_none() {
             return Err(NoPicture::NotThere);
         }
     }
     let kind = ImageKind::of(&bytes).ok_or(NoPicture::NotThere)?;
+    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Picture {
         bytes: bytes.into(),
         kind,
+        etag: format!("\"{sha256}\""),
     })
 }
 
@@ -256,6 +263,7 @@ mod tests {
         Ok(Picture {
             bytes: vec![0; bytes].into(),
             kind: ImageKind::Png,
+            etag: String::new(),
         })
     }
 
