@@ -298,6 +298,53 @@ fn a_server_that_is_stopped_tells_nobody_of_an_end() {
     }
 }
 
+/// A key for callbacks says that they come from somewhere, be it to addresses that only the manifest names.
+#[test]
+fn a_webhook_key_keeps_the_page_from_whoever_has_no_token() {
+    let sandbox = SandboxProcess::start(&["--generate", "60s"]);
+    let batch = Batch::with_rows(1, &sandbox);
+    batch.run(&[]).expect_code(0);
+    fs::write(batch.path("key"), "canary-webhook-1f5e").unwrap();
+    fs::write(batch.path("token"), TOKEN).unwrap();
+    let command = |flags: &[&str], from_file: bool| {
+        let mut command = batch.command("serve", flags);
+        command.args(["--listen", "127.0.0.1:0"]);
+        match from_file {
+            true => command.args(["--webhook-key-file", "key"]),
+            false => command.env("KIE_WEBHOOK_KEY", "canary-webhook-1f5e"),
+        };
+        command
+    };
+    for from_file in [false, true] {
+        let shown = Shown::start(&mut command(&[], from_file));
+        wait_until("the receiver", || {
+            shown.line("receiving callbacks on http://").is_some()
+        });
+        let line = shown.line("receiving callbacks on http://").unwrap();
+        assert!(line.contains("signed ones only"), "{line}");
+        let address = line.split(['/', ' ']).next().unwrap();
+        assert_eq!(get(address, "/").status, 405);
+        let (_, said) = shown.stop();
+        assert!(
+            said.contains("the page is not shown") && !said.contains("page: http"),
+            "{said}"
+        );
+
+        let refused = Finished::of(command(&["--view-only"], from_file).output().unwrap());
+        refused.expect_code(2);
+        assert!(refused.stderr.contains("led to this machine"), "{}", refused.stderr);
+        for flags in [
+            &["--token-file", "token"][..],
+            &["--token-file", "token", "--view-only"],
+        ] {
+            let shown = Shown::start(&mut command(flags, from_file));
+            let address = shown.address();
+            assert_eq!(get(&address, "/").status, 401);
+            shown.stop().0.expect_code(143);
+        }
+    }
+}
+
 /// Each way to listen: whether the page is shown, and to whom.
 #[test]
 fn others_see_the_page_only_with_a_token() {
@@ -314,6 +361,15 @@ fn others_see_the_page_only_with_a_token() {
         (
             vec!["--public-url", public, "--view-only", "--listen", "0.0.0.0:0"],
             "others can reach",
+        ),
+        (vec!["--allow-host", "studio.lan"], "`--allow-host studio.lan` would"),
+        (
+            vec!["--allow-host", "studio.lan", "--view-only"],
+            "give `--token-file`, too",
+        ),
+        (
+            vec!["--allow-host", "studio.lan", "--public-url", public],
+            "would show everybody the batch",
         ),
         (vec!["--token", "too-short"], "fewer than 16 characters"),
         (vec!["--token="], "is empty"),

@@ -49,17 +49,22 @@ struct Viewers {
 impl Plan {
     /// Reads token and key.
     pub(super) fn of(job: &Job, console: &Console, address: SocketAddr, purpose: Purpose) -> Result<Plan, Failure> {
-        let page = viewers(job, console, address, purpose)?;
+        let token = page_token(job, console)?;
+        let key = match (purpose, &token) {
+            // Nobody calls, and nobody is let in because of it.
+            (Purpose::View, Some(_)) => None,
+            _ => webhook_key(job, console)?,
+        };
+        // Whatever passes calls on to this machine passes a stranger's browser on as well; and whoever has a key for
+        // calls has them come from somewhere, be it to addresses that only the manifest names.
+        let is_led_to = job.callback_url.is_some() || key.is_some();
+        let page = viewers(token, &job.viewing.hosts, address, is_led_to, purpose)?;
         if page.is_none() {
             console.notice(
-                "the page is not shown: where callbacks come from outside it would show everybody the batch, unless \
-                 `--token` keeps it",
+                "the page is not shown: callbacks come from outside, as a public address or a webhook key says, and it \
+                 would show everybody the batch, unless `--token-file` keeps it",
             );
         }
-        let key = match purpose {
-            Purpose::View => None,
-            Purpose::Run | Purpose::Serve => webhook_key(job, console)?,
-        };
         Ok(Plan {
             job: job.clone(),
             address,
@@ -214,17 +219,24 @@ impl Reception {
 }
 
 /// Who may look; `None`: nobody, as callbacks are what the socket is for.
-fn viewers(job: &Job, console: &Console, address: SocketAddr, purpose: Purpose) -> Result<Option<Viewers>, Failure> {
-    if let Some((token, warning)) = job.page_token()? {
-        token.hide_in(|secret| console.secrets.hide(secret));
-        if let Some(warning) = warning {
-            console.warn(&warning);
-        }
-        return Ok(Some(Viewers { token: Some(token) }));
+fn viewers(
+    token: Option<PageToken>,
+    hosts: &[String],
+    address: SocketAddr,
+    is_led_to: bool,
+    purpose: Purpose,
+) -> Result<Option<Viewers>, Failure> {
+    if token.is_some() {
+        return Ok(Some(Viewers { token }));
+    }
+    if let Some(host) = hosts.first() {
+        return Err(JobError::setting(
+            format!("`--allow-host {host}` would show everybody the batch who comes by that name"),
+            "give `--token-file`, too: a name that others use leads others here",
+        )
+        .into());
     }
     let is_here = address.ip().to_canonical().is_loopback();
-    // Whatever passes calls on to this machine passes a stranger's browser on as well.
-    let is_led_to = job.callback_url.is_some();
     match (is_here, is_led_to, purpose) {
         (true, false, _) => Ok(Some(Viewers { token: None })),
         (_, true, Purpose::Run | Purpose::Serve) => Ok(None),
@@ -240,6 +252,17 @@ fn viewers(job: &Job, console: &Console, address: SocketAddr, purpose: Purpose) 
         )
         .into()),
     }
+}
+
+fn page_token(job: &Job, console: &Console) -> Result<Option<PageToken>, Failure> {
+    let Some((token, warning)) = job.page_token()? else {
+        return Ok(None);
+    };
+    token.hide_in(|secret| console.secrets.hide(secret));
+    if let Some(warning) = warning {
+        console.warn(&warning);
+    }
+    Ok(Some(token))
 }
 
 fn webhook_key(job: &Job, console: &Console) -> Result<Option<WebhookKey>, Failure> {

@@ -579,8 +579,8 @@ pub struct Receiving {
     ///
     /// Without a port. Answered to are localhost and loopback addresses; with a token also every other address, this
     /// machine's name and that of --public-url. Other names are refused, since any web site could make one of its own lead
-    /// here and read the page. May be given more than once; in the environment with commas between. Default: none.
-    /// Example: --allow-host studio.lan
+    /// here and read the page. Needs a token: a name that others use leads others here. May be given more than once; in the
+    /// environment with commas between. Default: none. Example: --allow-host studio.lan
     #[arg(
         long, value_name = "NAME", value_delimiter = ',', value_parser = host_name,
         env = "HAILUO_BATCH_ALLOW_HOST", hide_env = true, help_heading = CALLBACKS

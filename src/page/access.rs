@@ -67,6 +67,10 @@ impl Access {
         let host = the_host(request)?;
         if !self.answers_to(host) {
             let shown = escape::excerpt(host, MOST_SHOWN);
+            let token = match self.config.token {
+                Some(_) => "",
+                None => " and a token",
+            };
             let (port, name) = (
                 self.config.port,
                 escape::excerpt(name_in(host).unwrap_or(host), MOST_SHOWN),
@@ -75,7 +79,7 @@ impl Access {
                 StatusCode::MISDIRECTED_REQUEST,
                 format!(
                     "this page does not answer to `{shown}`: open it as http://127.0.0.1:{port}/, or start it with \
-                     `--allow-host {name}`"
+                     `--allow-host {name}`{token}"
                 ),
             ));
         }
@@ -278,7 +282,7 @@ mod tests {
         let refusal = alone
             .judge_origin(&request("/", &[("host", "evil.example:9")]))
             .unwrap_err();
-        insta::assert_snapshot!(refusal.text, @"this page does not answer to `evil.example:9`: open it as http://127.0.0.1:8787/, or start it with `--allow-host evil.example`");
+        insta::assert_snapshot!(refusal.text, @"this page does not answer to `evil.example:9`: open it as http://127.0.0.1:8787/, or start it with `--allow-host evil.example` and a token");
     }
 
     #[test]
