@@ -39,10 +39,10 @@ fn a_run_is_watched_from_its_first_requests_to_its_end() {
         );
         browser.shoot("page-live");
         // What is exchanged every moment can be clicked all the same, however slowly.
-        let queued = browser.value(&tile("queued"));
-        browser.click_slowly("#counts a[href='#status=queued']", Duration::from_millis(1_500));
-        browser.wait_until("the filter is the tile's", "location.hash === '#status=queued'");
-        browser.wait_until("the counts go on", &format!("{} < {queued}", tile("queued")));
+        let saved = browser.value(&tile("saved"));
+        browser.click_slowly("#counts a[href='#status=saved']", Duration::from_millis(1_500));
+        browser.wait_until("the filter is the tile's", "location.hash === '#status=saved'");
+        browser.wait_until("the counts go on", &format!("{} > {saved}", tile("saved")));
         browser.wait_for(
             Duration::from_secs(30),
             "the run ends",
