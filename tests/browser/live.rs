@@ -52,6 +52,12 @@ fn a_run_is_watched_from_its_first_requests_to_its_end() {
         assert_eq!(browser.value(&tile("invalid")), json!(1));
         assert_eq!(browser.value("window.isTheSamePage"), json!(true));
         browser.shoot("page-ended");
+        // What is in sight is asked for once more. Whether anybody still answers or not, the rows stay.
+        assert!(browser.count("#rows .s-saved") > 1);
+        assert_eq!(browser.count("#rows .list-state"), 0);
+        for error in browser.take_errors() {
+            assert!(error.contains("/api/rows?") && error.contains("net::ERR_"), "{error}");
+        }
     });
     run.wait_for_end();
 }
