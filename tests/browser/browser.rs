@@ -303,6 +303,16 @@ impl Browser {
         self.capture(name, json!({ "format": "png" }));
     }
 
+    /// The list of rows as it is in the window: a picture of the whole page would lay the videos out anew, and show them
+    /// while they load.
+    #[track_caller]
+    pub(crate) fn shoot_gallery(&self, name: &str) {
+        self.value("document.querySelector('#rows').scrollIntoView()");
+        // The players fade out that they were loading.
+        std::thread::sleep(Duration::from_secs(1));
+        self.shoot_window(name);
+    }
+
     #[track_caller]
     fn capture(&self, name: &str, parameters: Value) {
         let answer = self.devtools("Page.captureScreenshot", parameters);

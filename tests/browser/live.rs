@@ -39,10 +39,10 @@ fn a_run_is_watched_from_its_first_requests_to_its_end() {
         );
         browser.shoot("page-live");
         // What is exchanged every moment can be clicked all the same, however slowly.
-        let queued = browser.value(&tile("queued"));
-        browser.click_slowly("#counts a[href='#status=queued']", Duration::from_millis(1_500));
-        browser.wait_until("the filter is the tile's", "location.hash === '#status=queued'");
-        browser.wait_until("the counts go on", &format!("{} < {queued}", tile("queued")));
+        let saved = browser.value(&tile("saved"));
+        browser.click_slowly("#counts a[href='#status=saved']", Duration::from_millis(1_500));
+        browser.wait_until("the filter is the tile's", "location.hash === '#status=saved'");
+        browser.wait_until("the counts go on", &format!("{} > {saved}", tile("saved")));
         browser.wait_for(
             Duration::from_secs(30),
             "the run ends",
@@ -52,6 +52,12 @@ fn a_run_is_watched_from_its_first_requests_to_its_end() {
         assert_eq!(browser.value(&tile("invalid")), json!(1));
         assert_eq!(browser.value("window.isTheSamePage"), json!(true));
         browser.shoot("page-ended");
+        // What is in sight is asked for once more. Whether anybody still answers or not, the rows stay.
+        assert!(browser.count("#rows .s-saved") > 1);
+        assert_eq!(browser.count("#rows .list-state"), 0);
+        for error in browser.take_errors() {
+            assert!(error.contains("/api/rows?") && error.contains("net::ERR_"), "{error}");
+        }
     });
     run.wait_for_end();
 }

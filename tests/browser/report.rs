@@ -76,7 +76,11 @@ fn five_thousand_rows_are_one_small_file_that_opens_at_once_and_works_from_the_d
         browser.open(&format!("{}#view=gallery", report.url));
         browser.reload();
         browser.wait_to_see(".card video");
-        browser.shoot_window("report-gallery");
+        browser.wait_until(
+            "the first video is there",
+            "document.querySelector('.card video').readyState >= 2",
+        );
+        browser.shoot_gallery("report-gallery");
         let asked = browser.take_requests();
         assert!(
             asked

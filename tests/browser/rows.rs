@@ -127,7 +127,7 @@ fn a_row_is_opened_and_its_video_plays_beside_its_image() {
             }).length",
         );
         assert_eq!(overflowing, json!(0), "no video is larger than its place");
-        browser.shoot("page-gallery");
+        browser.shoot_gallery("page-gallery");
     });
 }
 
