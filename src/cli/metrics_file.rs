@@ -134,7 +134,7 @@ pub(super) async fn write_last(job: &Job, console: &Console, summary: &Summary) 
 
 /// Whether metrics may stand where there is a file now: if it is empty, or begins as ours do.
 fn may_be_replaced(path: &Path) -> bool {
-    if !tables::is_plain_or_absent(path) {
+    if !tables::opens_at_once(path) {
         return false;
     }
     let mut head = Vec::new();
@@ -169,6 +169,12 @@ mod tests {
             fs::write(&path, content).unwrap();
             assert_eq!(may_be_replaced(&path), expected, "{content}");
         }
+        let pipe = folder.path().join("pipe.prom");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        assert!(
+            !may_be_replaced(&pipe),
+            "a pipe that nobody writes to is opened for ever"
+        );
         assert!(may_be_replaced(folder.path()), "its own error says that it is a folder");
     }
 }

@@ -34,7 +34,7 @@ pub use error::{Purpose, TableError};
 pub use format::Format;
 pub use head::{Column, Head};
 pub use page::{Block, Page};
-pub use recognise::{is_plain_or_absent, may_be_replaced};
+pub use recognise::{may_be_replaced, opens_at_once};
 pub use table::Table;
 pub use workbook::panics_are_caught;
 

@@ -21,7 +21,7 @@ const MOST_PARTS: usize = 100;
 /// it. A slip of the pen must not cost somebody another spreadsheet, so `mark` is a name that nobody's own table is likely
 /// to have. What cannot be read is left to the writer's own error.
 pub fn may_be_replaced(path: &Path, mark: &str) -> bool {
-    if !is_plain_or_absent(path) {
+    if !opens_at_once(path) {
         return false;
     }
     let Ok(file) = File::open(path) else { return true };
@@ -35,9 +35,9 @@ pub fn may_be_replaced(path: &Path, mark: &str) -> bool {
     }
 }
 
-/// Whether there is nothing at `path`, or a plain file: no pipe, which would be opened for ever, no device, no folder.
-pub fn is_plain_or_absent(path: &Path) -> bool {
-    fs::metadata(path).map_or(true, |found| found.is_file())
+/// Whether opening `path` comes to an end: there is no pipe or device, which can keep whoever opens it waiting for ever.
+pub fn opens_at_once(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |found| found.is_file() || found.is_dir())
 }
 
 fn a_part_has(file: File, mark: &str) -> bool {
