@@ -33,6 +33,8 @@ const TALLEST_PX: f64 = 8_000.0;
 /// asked nobody but this machine. When the test fails, the screen is kept in `target/screenshots/failures/NAME.png`.
 pub(crate) fn browse<T>(name: &str, visit: impl FnOnce(&Browser) -> T) -> T {
     let browser = Browser::start(name);
+    // Of an earlier time.
+    fs::remove_file(failure_of(name)).ok();
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let visited = visit(&browser);
         browser.expect_nothing_wrong();
@@ -418,7 +420,7 @@ impl Browser {
         if kept.is_ok() {
             complain(format_args!(
                 "the screen at this moment: {}",
-                screenshots().join(format!("failures/{}.png", self.name)).display()
+                failure_of(&self.name).display()
             ));
         }
         if let Ok(errors) = catch_unwind(AssertUnwindSafe(|| self.take_errors()))
@@ -475,6 +477,11 @@ fn capabilities() -> WebDriverResult<thirtyfour::ChromeCapabilities> {
 pub(crate) fn screenshots() -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     target.parent().unwrap().join("screenshots")
+}
+
+/// The picture of a test that failed.
+pub(crate) fn failure_of(name: &str) -> PathBuf {
+    screenshots().join(format!("failures/{name}.png"))
 }
 
 /// A text as JavaScript writes it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use thirtyfour::Key;
 
-use crate::browser::{Look, Window, browse, screenshots};
+use crate::browser::{Look, Window, browse, failure_of, screenshots};
 use crate::support::server::{RawServer, Then, send};
 
 /// A page with this body under the policy that the live page has.
@@ -127,5 +127,5 @@ fn a_test_fails_by_what_went_wrong_in_the_page_or_did_not_come() {
     assert!(in_vain.contains("until pigs fly, in vain"), "{in_vain}");
     assert!(in_vain.contains("no pigs here"), "{in_vain}");
     // Kept for whoever asks why, and here nobody does.
-    std::fs::remove_file(screenshots().join("failures/harness-fails.png")).unwrap();
+    std::fs::remove_file(failure_of("harness-fails")).unwrap();
 }

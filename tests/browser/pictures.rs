@@ -7,11 +7,12 @@ use crate::support::scenes::{self, Scene};
 #[test]
 fn the_page_is_shown_in_every_state() {
     type Make = fn() -> Scene;
-    let scenes: [(&str, Make, &str); 5] = [
+    let scenes: [(&str, Make, &str); 6] = [
         ("empty", scenes::empty, "60 rows"),
         ("mid-run", scenes::mid_run, "1,200 rows"),
         ("done", scenes::done, "12 rows"),
         ("halted", scenes::halted, "400 rows"),
+        ("five-thousand", scenes::five_thousand, "5,000 rows"),
         ("several-days", scenes::several_days, "1,000 rows"),
     ];
     browse("pictures", |browser| {
