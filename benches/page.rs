@@ -79,7 +79,7 @@ fn run(manifest: &Path, url: &str, watched: bool) -> (f64, String) {
             "--listen",
             "127.0.0.1:0",
             "--progress",
-            "none",
+            "plain",
             "--wait-for",
             "1s",
             "--json",
